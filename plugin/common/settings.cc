@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/common/settings.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace vernier {
+
+std::optional<Mode> parse_mode(std::string_view text) {
+  if (text == "apply") return Mode::apply;
+  if (text == "observe") return Mode::observe;
+  if (text == "off") return Mode::off;
+  return std::nullopt;
+}
+
+std::optional<std::string> get_env(const char* name) {
+  const char* const value = std::getenv(name);
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+std::vector<std::string> find_unknown_variables() {
+  std::vector<std::string> unknown;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::string_view name = text.substr(0, text.find('='));
+    if (!name.starts_with("NCCL_VERNIER_")) continue;
+    const bool known = std::any_of(kVariables.begin(), kVariables.end(),
+                                   [name](const Variable& v) { return v.name == name; });
+    if (!known) unknown.emplace_back(name);
+  }
+  return unknown;
+}
+
+}  // namespace vernier

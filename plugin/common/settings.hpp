@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every environment variable the plugins read, in one place. README.md's table is tested against
+// kVariables.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vernier {
+
+struct Variable {
+  std::string_view name;
+  std::string_view meaning;
+};
+
+// Their prefix is NCCL_ because Ray copies variables of that prefix to its workers.
+inline constexpr std::array<Variable, 6> kVariables = {{
+    {"NCCL_VERNIER_POLICY", "policy: a path, or inline: and base64"},
+    {"NCCL_VERNIER_MODE", "apply (default), observe or off"},
+    {"NCCL_VERNIER_AGREE_TIMEOUT_MS", "how long ranks of a node wait for one another"},
+    {"NCCL_VERNIER_PROFILE", "counts (default), sampled[:N] or full"},
+    {"NCCL_VERNIER_LOG_DIR", "where the profiler writes"},
+    {"NCCL_VERNIER_LOG_MAX_MB", "how much it writes at most"},
+}};
+
+enum class Mode { apply, observe, off };
+
+// nullopt for a text that is none of the three.
+[[nodiscard]] std::optional<Mode> parse_mode(std::string_view text);
+
+// The value of an environment variable, or nullopt. NCCL has copied its nccl.conf files into the
+// environment by the time it loads a plugin.
+[[nodiscard]] std::optional<std::string> get_env(const char* name);
+
+// Variables of the environment that start with NCCL_VERNIER_ and are not in kVariables.
+[[nodiscard]] std::vector<std::string> find_unknown_variables();
+
+}  // namespace vernier

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/tuner/communicator.hpp"
+
+#include <fmt/format.h>
+
+#include "plugin/common/c_edge.hpp"
+#include "plugin/tuner/policy_store.hpp"
+#include "vernier/policy.hpp"
+
+namespace vernier {
+
+std::unique_ptr<Communicator> Communicator::create(const CommunicatorFacts& facts,
+                                                   const NcclLog& log) {
+  Activation activation = activate(facts, log);
+  log.info(describe(activation, facts));
+  if (activation.table == nullptr) return nullptr;
+  return std::unique_ptr<Communicator>(new Communicator(std::move(activation), log));
+}
+
+Communicator::Communicator(Activation activation, NcclLog log)
+    : table_(std::move(activation.table)), policy_(std::move(activation.policy)), log_(log) {
+  if (!activation.active()) observed_.resize(policy_->policy()->rules.size());
+}
+
+void Communicator::observe(const Decision& decision, std::size_t nbytes) noexcept {
+  if (decision.range == nullptr || observed_[decision.range->rule]) return;
+  guard([&] {
+    observed_[decision.range->rule] = true;
+    const Rule& rule = policy_->policy()->rules[decision.range->rule];
+    log_.info(fmt::format("observed {} of {} bytes: the rule at line {} for {} would have been: {}",
+                          name_of(rule.collective), nbytes, rule.where.line,
+                          format_choice(rule.choice), name_of(decision.reason)));
+  });
+}
+
+}  // namespace vernier

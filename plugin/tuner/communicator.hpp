@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The context of one communicator: what NCCL hands back with every call. NCCL serialises the calls
+// of one communicator (2.22 to 2.30), so nothing here is locked. A null pointer stands for "leave
+// NCCL alone" and costs one comparison per call.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "plugin/tuner/activation.hpp"
+#include "vernier/decide.hpp"
+
+namespace vernier {
+
+class Communicator {
+ public:
+  // Decides whether rules apply and logs it. Null when there is nothing to apply or to observe.
+  [[nodiscard]] static std::unique_ptr<Communicator> create(const CommunicatorFacts& facts,
+                                                            const NcclLog& log);
+
+  // HOT PATH: one call per collective, at capture for a CUDA graph. Writes the decision into
+  // NCCL's table and channel count, or nothing.
+  void get_coll_info(int collective, std::size_t nbytes, float* costs, int algorithms,
+                     int protocols, int* channels) noexcept {
+    const Decision decision = decide(*table_, collective, nbytes, {costs, algorithms, protocols});
+    if (observed_.empty()) [[likely]] {
+      if (decision.reason != Reason::applied) return;
+      costs[decision.cell] = decision.cost;
+      if (decision.channels != 0) *channels = decision.channels;
+    } else {
+      observe(decision, nbytes);
+    }
+  }
+
+ private:
+  Communicator(Activation activation, NcclLog log);
+
+  // Logs what a rule would have done, the first time it would have.
+  __attribute__((cold, noinline)) void observe(const Decision& decision,
+                                               std::size_t nbytes) noexcept;
+
+  std::shared_ptr<const DecisionTable> table_;
+  std::vector<bool> observed_;  // by rule of the policy; empty when rules apply
+  std::shared_ptr<LoadedPolicy> policy_;
+  NcclLog log_;
+};
+
+}  // namespace vernier

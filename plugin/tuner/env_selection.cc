@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/tuner/env_selection.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace vernier {
+namespace {
+
+// NCCL writes AllReduce, NVLSTree and CollNetDirect where we write allreduce and nvls_tree.
+std::string fold(std::string_view name) {
+  std::string folded;
+  for (const char c : name) {
+    if (c != '_') folded += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  }
+  return folded;
+}
+
+template <std::size_t N>
+std::optional<std::size_t> find_folded(const std::array<std::string_view, N>& names,
+                                       std::string_view text) {
+  const std::string wanted = fold(text);
+  for (std::size_t i = 0; i < N; ++i) {
+    if (fold(names[i]) == wanted) return i;
+  }
+  return std::nullopt;
+}
+
+std::string_view take_until(std::string_view& rest, char separator) {
+  const std::string_view part = rest.substr(0, rest.find(separator));
+  rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+  return part;
+}
+
+// The names in "a,b" or "^a,b" as bits; nullopt when one is unknown.
+template <std::size_t N>
+std::optional<unsigned> parse_list(const std::array<std::string_view, N>& names,
+                                   std::string_view list) {
+  const bool inverted = list.starts_with('^');
+  if (inverted) list.remove_prefix(1);
+  unsigned mask = 0;
+  while (!list.empty()) {
+    const auto index = find_folded(names, take_until(list, ','));
+    if (!index) return std::nullopt;
+    mask |= 1u << *index;
+  }
+  return inverted ? ~mask : mask;
+}
+
+template <std::size_t N>
+std::array<unsigned, kCollectiveNames.size()> parse(
+    const std::array<std::string_view, N>& names, std::optional<std::string_view> text) {
+  std::array<unsigned, kCollectiveNames.size()> everything;
+  everything.fill(~0u);
+  if (!text) return everything;
+  auto masks = everything;
+  std::string_view rest = *text;
+  for (bool first = true; !rest.empty(); first = false) {
+    const std::string_view part = take_until(rest, ';');
+    const std::size_t colon = part.find(':');
+    const auto mask =
+        parse_list(names, colon == part.npos ? part : part.substr(colon + 1));
+    if (!mask || (colon == part.npos && !first)) return everything;
+    if (colon == part.npos) {
+      if (!part.empty()) masks.fill(*mask);
+      continue;
+    }
+    const auto collective = find_folded(kCollectiveNames, part.substr(0, colon));
+    if (!collective) return everything;
+    masks[*collective] = *mask;
+  }
+  return masks;
+}
+
+}  // namespace
+
+EnvSelection::EnvSelection(std::optional<std::string_view> nccl_algo,
+                           std::optional<std::string_view> nccl_proto)
+    : algorithms_(parse(kAlgorithmNames, nccl_algo)),
+      protocols_(parse(kProtocolNames, nccl_proto)) {}
+
+}  // namespace vernier
