@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <limits>
 
 #include "vernier/policy.hpp"
 
@@ -8,18 +9,21 @@ namespace vernier {
 void DecisionTable::set(Collective collective, std::vector<std::uint64_t> max_bytes,
                         std::vector<Range> ranges) {
   PerCollective& table = collectives_[static_cast<std::size_t>(collective)];
+  table = {};
+  if (ranges.empty()) return;
+  table.end_bytes = max_bytes.back() + 1;
   table.max_bytes = std::move(max_bytes);
   table.ranges = std::move(ranges);
-  table.first.clear();
-  if (table.ranges.empty()) return;
   // find() reads first[b] and first[b + 1] for every bucket up to the one of the last upper end.
-  const std::size_t buckets = bucket_of(table.max_bytes.back()) + 2;
+  const std::size_t buckets = bucket_of(table.end_bytes - 1) + 2;
   const std::size_t last = table.ranges.size() - 1;
   std::size_t range = 0;
   for (std::size_t bucket = 0; bucket < buckets; ++bucket) {
     while (range < last && bucket_of(table.max_bytes[range]) < bucket) ++range;
     table.first.push_back(static_cast<std::uint16_t>(range));
   }
+  // The steps of a search sum up to less than twice the number of candidates.
+  table.max_bytes.resize(2 * table.ranges.size(), std::numeric_limits<std::uint64_t>::max());
 }
 
 DecisionTable compile(const Policy& policy, int nranks, int nnodes,

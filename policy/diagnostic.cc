@@ -36,7 +36,7 @@ std::string to_string(const Diagnostic& diagnostic, std::string_view file) {
                      severity, diagnostic.text);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t kShown = 60;
   std::string out = "\"";
   for (const char c : text.substr(0, kShown)) {

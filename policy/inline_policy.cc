@@ -26,7 +26,10 @@ std::optional<std::string> encode_inline(const Policy& policy) {
 }
 
 std::optional<std::string> decode_inline(std::string_view base64) {
-  if (base64.size() > kMaxInlineBytes) return std::nullopt;
+  // A value kept in a file often ends with a newline.
+  base64 = base64.substr(0, base64.find_last_not_of(" \t\r\n") + 1);
+  // mbed TLS drops an incomplete last group without an error.
+  if (base64.size() > kMaxInlineBytes || base64.size() % 4 != 0) return std::nullopt;
   std::string text(base64.size() / 4 * 3 + 3, '\0');
   std::size_t length = 0;
   if (mbedtls_base64_decode(reinterpret_cast<unsigned char*>(text.data()), text.size(), &length,

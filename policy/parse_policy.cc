@@ -36,7 +36,7 @@ std::optional<Enum> read_name(TableReader& reader, std::string_view key,
   if (!value) {
     const std::vector<std::string_view> allowed(names.begin(), names.end());
     reader.fail(node->where, fmt::format("{} {} is not known; allowed: {}{}", key,
-                                         quoted(node->string), fmt::join(allowed, ", "),
+                                         in_quotes(node->string), fmt::join(allowed, ", "),
                                          did_you_mean(node->string, allowed)));
   }
   return value;
@@ -75,7 +75,7 @@ std::optional<Choice> read_instead_of(TableReader& reader) {
   }
   reader.fail(node->where,
               fmt::format("instead_of {} is not known; allowed: ALGORITHM/PROTOCOL, of {} and {}{}",
-                          quoted(text), fmt::join(kAlgorithmNames, ", "),
+                          in_quotes(text), fmt::join(kAlgorithmNames, ", "),
                           fmt::join(kProtocolNames, ", "),
                           did_you_mean(text, {choices.begin(), choices.end()})));
   return std::nullopt;
@@ -236,7 +236,7 @@ void read_environment(TableReader& root, Policy& policy) {
     } else if (!member.key.starts_with("NCCL_") || member.key.starts_with("NCCL_VERNIER_")) {
       root.fail(member.where, fmt::format("[environment] has {}; allowed: variables that NCCL "
                                           "reads, NCCL_*",
-                                          quoted(member.key)));
+                                          in_quotes(member.key)));
     }
     policy.environment[member.key] = member.value.string;
   }

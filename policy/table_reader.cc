@@ -52,7 +52,7 @@ std::optional<std::int64_t> TableReader::integer(std::string_view key, std::int6
 void TableReader::finish() {
   for (const TomlMember& member : table_.members) {
     if (std::find(schema_.begin(), schema_.end(), member.key) != schema_.end()) continue;
-    fail(member.where, fmt::format("{} has no key {}; allowed: {}{}", what_, quoted(member.key),
+    fail(member.where, fmt::format("{} has no key {}; allowed: {}{}", what_, in_quotes(member.key),
                                    fmt::join(schema_, ", "), did_you_mean(member.key, schema_)));
   }
 }

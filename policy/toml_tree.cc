@@ -142,7 +142,7 @@ ParsedToml parse_toml(std::string_view text) {
 
 std::string describe(const TomlNode& node) {
   switch (node.kind) {
-    case TomlNode::Kind::string: return "text " + vernier::quoted(node.string);
+    case TomlNode::Kind::string: return "text " + in_quotes(node.string);
     case TomlNode::Kind::integer: return fmt::format("integer {}", node.integer);
     case TomlNode::Kind::floating: return fmt::format("number {}", node.floating);
     case TomlNode::Kind::boolean: return node.boolean ? "true" : "false";

@@ -7,6 +7,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <utility>
 
 #include "vernier/decision_table.hpp"
 #include "vernier/reason.hpp"
@@ -37,6 +38,46 @@ inline constexpr std::uint32_t kUnusableBits = std::bit_cast<std::uint32_t>(3.6e
 
 constexpr std::uint32_t bits_of(float cost) noexcept { return std::bit_cast<std::uint32_t>(cost); }
 
+constexpr std::uint32_t cheaper(std::uint32_t a, std::uint32_t b) noexcept { return b < a ? b : a; }
+
+// The cheapest of `cells` costs, as bits; kUnusableBits when none is usable.
+inline std::uint32_t cheapest(const float* costs, int cells) noexcept {
+  std::uint32_t best = kUnusableBits;
+  for (int cell = 0; cell < cells; ++cell) best = cheaper(best, bits_of(costs[cell]));
+  return best;
+}
+
+// The same, unrolled.
+template <std::size_t... kCell>
+std::uint32_t cheapest(const float* costs, std::index_sequence<kCell...>) noexcept {
+  std::uint32_t best = kUnusableBits;
+  ((best = cheaper(best, bits_of(costs[kCell]))), ...);
+  return best;
+}
+
+// Whether `cell` is NCCL's own choice: the first of the cheapest, in its scan order.
+inline bool is_own_choice(CostTable costs, int cell, std::uint32_t best) noexcept {
+  if (bits_of(costs.costs[cell]) != best) return false;
+  for (int earlier = 0; earlier < cell; ++earlier) {
+    if (bits_of(costs.costs[earlier]) == best) return false;
+  }
+  return true;
+}
+
+// Whether a cell of the table names this algorithm and protocol.
+inline bool has_cell(CostTable costs, int algorithm, int protocol) noexcept {
+  return algorithm < costs.algorithms && protocol < costs.protocols;
+}
+
+// NCCL multiplies ring costs by 1,024 for FP8 on more than 8 ranks (2.24+), which is all a tuner
+// can see of the datatype. A ring row that far above the best other cell is kept out of reach.
+inline constexpr std::uint32_t kTimes64 = 6u << 23;  // added to the bits of a normal float
+__attribute__((cold, noinline)) inline bool ring_is_held_back(CostTable costs,
+                                                              std::uint32_t best) noexcept {
+  const float* const row = costs.costs + NCCL_ALGO_RING * costs.protocols;
+  return cheapest(row, costs.protocols) > best + kTimes64;
+}
+
 }  // namespace detail
 
 [[nodiscard]] inline Decision decide(const DecisionTable& table, int collective,
@@ -48,40 +89,32 @@ constexpr std::uint32_t bits_of(float cost) noexcept { return std::bit_cast<std:
   if (range == nullptr) return {Reason::no_match, 0, 0, 0, nullptr};
   const auto leave = [range](Reason reason) { return Decision{reason, 0, 0, 0, range}; };
 
-  // NCCL's own choice: the cheapest usable cell, the first of equals (its scan order).
-  std::uint32_t best = kUnusableBits;
-  int best_cell = -1;
+  // 7 algorithms x 3 protocols since NCCL 2.23; 2.22 has 6, and forks have other numbers.
   const int cells = costs.algorithms * costs.protocols;
-  for (int cell = 0; cell < cells; ++cell) {
-    const std::uint32_t cost = bits_of(costs.costs[cell]);
-    best_cell = cost < best ? cell : best_cell;
-    best = cost < best ? cost : best;
-  }
+  const std::uint32_t best = cells == 21
+                                 ? detail::cheapest(costs.costs, std::make_index_sequence<21>())
+                                 : detail::cheapest(costs.costs, cells);
 
-  if (range->instead_of_algorithm != Range::kAny &&
-      range->instead_of_algorithm * costs.protocols + range->instead_of_protocol != best_cell) {
-    return leave(Reason::default_differs);
+  if (range->instead_of_algorithm != Range::kAny) {
+    const int own = range->instead_of_algorithm * costs.protocols + range->instead_of_protocol;
+    if (!detail::has_cell(costs, range->instead_of_algorithm, range->instead_of_protocol) ||
+        !detail::is_own_choice(costs, own, best)) {
+      return leave(Reason::default_differs);
+    }
   }
-  if (range->algorithm >= costs.algorithms || range->protocol >= costs.protocols) {
+  if (!detail::has_cell(costs, range->algorithm, range->protocol)) {
     return leave(Reason::cell_unusable);
   }
   const int cell = range->algorithm * costs.protocols + range->protocol;
-  if (bits_of(costs.costs[cell]) >= kUnusableBits) return leave(Reason::cell_unusable);
-
-  // NCCL multiplies ring costs by 1,024 for FP8 on more than 8 ranks (2.24+), which is all a tuner
-  // can see of the datatype. A ring row that far above the rest is kept out of reach.
-  if (range->algorithm == NCCL_ALGO_RING) {
-    std::uint32_t ring = kUnusableBits;
-    for (int protocol = 0; protocol < costs.protocols; ++protocol) {
-      const std::uint32_t cost = bits_of(costs.costs[NCCL_ALGO_RING * costs.protocols + protocol]);
-      ring = cost < ring ? cost : ring;
-    }
-    if (std::bit_cast<float>(ring) > 64.0f * std::bit_cast<float>(best)) {
-      return leave(Reason::fp8_protected);
-    }
+  const std::uint32_t cost = bits_of(costs.costs[cell]);
+  if (cost >= kUnusableBits) return leave(Reason::cell_unusable);
+  if (cost > best + detail::kTimes64 && range->algorithm == NCCL_ALGO_RING &&
+      detail::ring_is_held_back(costs, best)) {
+    return leave(Reason::fp8_protected);
   }
-
-  if (cell == best_cell) return {Reason::applied, cell, costs.costs[cell], range->channels, range};
+  if (detail::is_own_choice(costs, cell, best)) {
+    return {Reason::applied, cell, std::bit_cast<float>(cost), range->channels, range};
+  }
   if (best == 0) return leave(Reason::zero_cost);
   // The float just below the best, not 0: from NCCL 2.31 on, 0 would also beat symmetric-memory
   // kernels that are predicted, rightly, to be faster than every cell of this table.

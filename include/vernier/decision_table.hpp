@@ -43,42 +43,39 @@ class DecisionTable {
 
   // The range that holds `nbytes`, or nullptr. `collective` is NCCL's number; any value is safe.
   //
-  // A log-linear index (64 buckets per power of two) narrows the search to the few ranges that end
+  // A log-linear index (128 buckets per power of two) narrows the search to the few ranges that end
   // in the bucket of nbytes; a binary search without branches finishes it. Worst case, all ranges
   // in one bucket: one step per doubling of rules.
   [[nodiscard]] const Range* find(int collective, std::uint64_t nbytes) const noexcept {
     if (static_cast<unsigned>(collective) >= collectives_.size()) return nullptr;
     const PerCollective& table = collectives_[static_cast<unsigned>(collective)];
-    if (table.ranges.empty() || nbytes > table.max_bytes.back()) return nullptr;
+    if (nbytes >= table.end_bytes) return nullptr;
 
-    const std::size_t bucket = bucket_of(nbytes);
-    std::size_t at = table.first[bucket];
-    // first[bucket + 1] itself is a candidate: the first range that ends beyond the bucket.
-    std::size_t candidates = table.first[bucket + 1] - at + 1;
-    const std::uint64_t* const max_bytes = table.max_bytes.data();
-    while (candidates > 1) {
-      const std::size_t half = candidates / 2;
-      at += (max_bytes[at + half - 1] < nbytes) * half;  // a product, so that no branch is taken
-      candidates -= half;
+    const std::uint16_t* const first = &table.first[bucket_of(nbytes)];
+    std::size_t at = first[0];
+    // Candidates end with first[1]: the first range that ends beyond the bucket. A step may look
+    // beyond it, where larger limits or the padding make the comparison false.
+    if (const std::size_t more = first[1] - at; more != 0) {
+      const std::uint64_t* const max_bytes = table.max_bytes.data();
+      for (std::size_t step = std::size_t{1} << (std::bit_width(more) - 1); step != 0; step /= 2) {
+        at = max_bytes[at + step - 1] < nbytes ? at + step : at;
+      }
     }
     const Range* const range = &table.ranges[at];
     return range->min_bytes <= nbytes ? range : nullptr;
   }
 
  private:
-  static constexpr unsigned kSubBits = 6;  // 64 buckets per power of two
-  static constexpr std::size_t kBuckets = (64 - kSubBits + 1) << kSubBits;
-
-  // Monotonic in nbytes: exact below 64, then six bits after the leading one.
-  static constexpr std::size_t bucket_of(std::uint64_t nbytes) noexcept {
-    const unsigned width = static_cast<unsigned>(std::bit_width(nbytes | ((1u << kSubBits) - 1)));
-    const unsigned shift = width - kSubBits - (width > kSubBits);
-    return (static_cast<std::size_t>(width - kSubBits) << kSubBits) +
-           static_cast<std::size_t>((nbytes >> shift) & ((1u << kSubBits) - 1));
+  // Exponent and seven bits of mantissa of the number as a double: monotonic in nbytes.
+  static std::size_t bucket_of(std::uint64_t nbytes) noexcept {
+    constexpr std::uint64_t kOne = std::bit_cast<std::uint64_t>(1.0) >> 45;
+    const auto number = static_cast<double>(static_cast<std::int64_t>(nbytes | 1));
+    return static_cast<std::size_t>((std::bit_cast<std::uint64_t>(number) >> 45) - kOne);
   }
 
-  struct PerCollective {
-    std::vector<std::uint64_t> max_bytes;
+  struct alignas(64) PerCollective {
+    std::uint64_t end_bytes = 0;           // the first size beyond all ranges; 0 without ranges
+    std::vector<std::uint64_t> max_bytes;  // upper ends, inclusive; then padding for the search
     std::vector<Range> ranges;
     // first[b]: the first range whose upper end is in bucket b or later, capped at the last range.
     std::vector<std::uint16_t> first;

@@ -26,7 +26,7 @@ using Diagnostics = std::vector<Diagnostic>;
 [[nodiscard]] std::string to_string(const Diagnostic& diagnostic, std::string_view file);
 
 // `text` in double quotes, control characters as \xNN, at most 60 bytes of it: safe for a log.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 // The candidate closest in spelling (insert, delete, replace, swap of neighbours), or an empty view
 // when none is close enough to be a likely misspelling. Candidates outlive the result.

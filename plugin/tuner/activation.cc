@@ -47,7 +47,7 @@ std::optional<std::string> find_environment_difference(const Policy& policy) {
     const auto value = get_env(name.c_str());
     if (value == wanted) continue;
     return fmt::format("the rules were measured with {}={}, which is {}", name, wanted,
-                       value ? "set to " + quoted(*value) : "not set");
+                       value ? "set to " + in_quotes(*value) : "not set");
   }
   return std::nullopt;
 }
@@ -78,8 +78,8 @@ void warn_about_gpu(const Policy& policy, const NcclLog& log) {
   if (name && gpu_matches(*policy.gpu, *name)) return;
   log.warn_once("gpu", fmt::format("the rules were measured on {}, this GPU is {}; they apply "
                                    "nevertheless",
-                                   quoted(*policy.gpu),
-                                   name ? quoted(*name) : "not known to vernier"));
+                                   in_quotes(*policy.gpu),
+                                   name ? in_quotes(*name) : "not known to vernier"));
 }
 
 // NCCL 2.29 and 2.30 do not clamp the channels of an AllGatherV, which they ask about as an
@@ -134,7 +134,7 @@ Activation activate(const CommunicatorFacts& facts, const NcclLog& log) {
   if (!mode) {
     return inert_with_warning(Reason::mode,
                               fmt::format("NCCL_VERNIER_MODE is {}; allowed: apply, observe, off",
-                                          quoted(mode_text)));
+                                          in_quotes(mode_text)));
   }
   if (*mode == Mode::off) return inert(Reason::mode, "off");
   if (batch_invariant()) return inert(Reason::batch_invariant);
@@ -177,7 +177,7 @@ std::string describe(const Activation& activation, const CommunicatorFacts& fact
   std::string policy = "no policy";
   std::size_t rules = 0;
   if (activation.policy != nullptr && activation.policy->policy()) {
-    policy = fmt::format("policy {} {}", quoted(activation.policy->policy()->name),
+    policy = fmt::format("policy {} {}", in_quotes(activation.policy->policy()->name),
                          activation.policy->digest());
     rules = activation.policy->policy()->rules.size();
   }

@@ -14,15 +14,19 @@ std::unique_ptr<Communicator> Communicator::create(const CommunicatorFacts& fact
   Activation activation = activate(facts, log);
   log.info(describe(activation, facts));
   if (activation.table == nullptr) return nullptr;
-  return std::unique_ptr<Communicator>(new Communicator(std::move(activation), log));
+  return std::make_unique<Communicator>(std::move(activation), log);
 }
 
 Communicator::Communicator(Activation activation, NcclLog log)
-    : table_(std::move(activation.table)), policy_(std::move(activation.policy)), log_(log) {
-  if (!activation.active()) observed_.resize(policy_->policy()->rules.size());
+    : rules_(std::move(activation.table)),
+      observing_(!activation.active()),
+      policy_(std::move(activation.policy)),
+      log_(log) {
+  if (observing_) observed_.resize(policy_->policy()->rules.size());
 }
 
-void Communicator::observe(const Decision& decision, std::size_t nbytes) noexcept {
+void Communicator::observe(int collective, std::size_t nbytes, const CostTable& costs) noexcept {
+  const Decision decision = decide(*rules_, collective, nbytes, costs);
   if (decision.range == nullptr || observed_[decision.range->rule]) return;
   guard([&] {
     observed_[decision.range->rule] = true;

@@ -20,29 +20,31 @@ class Communicator {
   [[nodiscard]] static std::unique_ptr<Communicator> create(const CommunicatorFacts& facts,
                                                             const NcclLog& log);
 
+  // Applies the table of an active activation, observes that of another.
+  Communicator(Activation activation, NcclLog log);
+
   // HOT PATH: one call per collective, at capture for a CUDA graph. Writes the decision into
   // NCCL's table and channel count, or nothing.
   void get_coll_info(int collective, std::size_t nbytes, float* costs, int algorithms,
                      int protocols, int* channels) noexcept {
-    const Decision decision = decide(*table_, collective, nbytes, {costs, algorithms, protocols});
-    if (observed_.empty()) [[likely]] {
-      if (decision.reason != Reason::applied) return;
-      costs[decision.cell] = decision.cost;
-      if (decision.channels != 0) *channels = decision.channels;
-    } else {
-      observe(decision, nbytes);
+    if (observing_) [[unlikely]] {
+      observe(collective, nbytes, CostTable{costs, algorithms, protocols});
+      return;
     }
+    const Decision decision = decide(*rules_, collective, nbytes, {costs, algorithms, protocols});
+    if (decision.reason != Reason::applied) return;
+    costs[decision.cell] = decision.cost;
+    if (decision.channels != 0) *channels = decision.channels;
   }
 
  private:
-  Communicator(Activation activation, NcclLog log);
-
   // Logs what a rule would have done, the first time it would have.
-  __attribute__((cold, noinline)) void observe(const Decision& decision,
-                                               std::size_t nbytes) noexcept;
+  __attribute__((cold, noinline)) void observe(int collective, std::size_t nbytes,
+                                               const CostTable& costs) noexcept;
 
-  std::shared_ptr<const DecisionTable> table_;
-  std::vector<bool> observed_;  // by rule of the policy; empty when rules apply
+  std::shared_ptr<const DecisionTable> rules_;
+  bool observing_;
+  std::vector<bool> observed_;  // by rule of the policy
   std::shared_ptr<LoadedPolicy> policy_;
   NcclLog log_;
 };
