@@ -9,8 +9,7 @@
 #include <sstream>
 #include <toml.hpp>
 
-#include "policy/nesting.hpp"
-#include "vernier/policy.hpp"
+#include "policy/text_limits.hpp"
 
 namespace vernier {
 namespace {
@@ -114,17 +113,7 @@ ParsedToml fail(Location where, std::string text) {
 }  // namespace
 
 ParsedToml parse_toml(std::string_view text) {
-  if (text.size() > kMaxPolicyBytes) {
-    return fail({}, fmt::format("{} bytes of text; at most {} are allowed", text.size(),
-                                kMaxPolicyBytes));
-  }
-  if (const auto where = find_deep_nesting(text, kMaxNesting)) {
-    return fail(*where, fmt::format("nested deeper than {} levels", kMaxNesting));
-  }
-  // toml11 trims what follows a NUL in places and not in others.
-  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-    return fail(Places(text).at(nul), "a NUL byte; a policy is text");
-  }
+  if (auto unfit = find_unfit_text(text)) return {std::nullopt, std::move(unfit)};
   try {
     std::istringstream stream{std::string(text)};
     const toml::value root = toml::parse(stream, "policy");

@@ -39,7 +39,7 @@ struct ParsedToml {
   std::optional<Diagnostic> error;  // the first one
 };
 
-// Refuses text over kMaxPolicyBytes and nesting over kMaxNesting before the parser sees it.
+// Checks the limits of text_limits.hpp before the parser sees the text.
 [[nodiscard]] ParsedToml parse_toml(std::string_view text);
 
 // "string \"abc\"", "integer 7": what was found, for an error.

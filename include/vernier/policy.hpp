@@ -23,6 +23,7 @@
 namespace vernier {
 
 inline constexpr std::size_t kMaxPolicyBytes = 1u << 20;
+inline constexpr std::size_t kMaxLineBytes = 4096;
 inline constexpr std::size_t kMaxInlineBytes = 96u << 10;  // of base64 text, after "inline:"
 inline constexpr std::size_t kMaxRules = 4000;
 inline constexpr int kMaxNesting = 16;

@@ -192,12 +192,26 @@ TEST(ParsePolicy, ReportsTheFirstSyntaxErrorWithItsPlace) {
 
 TEST(ParsePolicy, RefusesWhatIsTooLargeBeforeParsing) {
   expect_error(std::string(kMaxPolicyBytes + 1, '#'), "at most 1048576 are allowed");
-  expect_error("a = " + std::string(100'000, '['), "p.toml:1:21: error: nested deeper than 16");
+  expect_error("a = 1\nb = \"" + std::string(5000, 'x') + "\"\n",
+               "p.toml:2:4097: error: a line of 5006 bytes; at most 4096 are allowed");
+  expect_error("a = " + std::string(100, '['), "p.toml:1:21: error: nested deeper than 16");
+  std::string deep = "a = ";
+  for (int i = 0; i < 100'000; ++i) deep += "[\n";
+  expect_error(deep, "nested deeper than 16");
   expect_error("a = " + std::string(17, '{'), "nested deeper than 16");
   std::string dotted = "a";
-  for (int i = 0; i < 50'000; ++i) dotted += ".a";
+  for (int i = 0; i < 100; ++i) dotted += ".a";
   expect_error(dotted + " = 1\n", "nested deeper than 16");
   expect_error(std::string("a = 1\nb\0c", 9), "p.toml:2:2: error: a NUL byte");
+}
+
+TEST(ParsePolicy, RefusesWhatIsNotUtf8) {
+  for (const char* bad : {"\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+                          "\xf4\x90\x80\x80", "\xf5", "\xff", "\xc3", "\xe2\x82", "\xc3("}) {
+    expect_error(std::string("schema = 1\nname = 'x") + bad + "'\n",
+                 "p.toml:2:10: error: a byte that is not UTF-8");
+  }
+  EXPECT_EQ(errors_of("schema = 1\nname = 'A\u00e9\u20ac\U0001f600'\n"), "");
 }
 
 TEST(ParsePolicy, CountsNoBracketsInTextAndComments) {
