@@ -60,9 +60,9 @@ Diagnostics lint(const Policy& policy) {
   Diagnostics warnings;
   for (const Rule& rule : policy.rules) lint_rule(rule, warnings);
   lint_holes(policy.rules, warnings);
-  std::stable_sort(
-      warnings.begin(), warnings.end(),
-      [](const Diagnostic& a, const Diagnostic& b) { return a.where.line < b.where.line; });
+  std::stable_sort(warnings.begin(), warnings.end(), [](const Diagnostic& a, const Diagnostic& b) {
+    return a.where.line < b.where.line;
+  });
   return warnings;
 }
 

@@ -95,9 +95,8 @@ std::optional<NcclVersionRange> NcclVersionRange::parse(std::string_view text) {
 }
 
 bool NcclVersionRange::contains(int code) const {
-  return std::all_of(constraints_.begin(), constraints_.end(), [code](const Constraint& c) {
-    return c.low <= code && code <= c.high;
-  });
+  return std::all_of(constraints_.begin(), constraints_.end(),
+                     [code](const Constraint& c) { return c.low <= code && code <= c.high; });
 }
 
 std::string NcclVersionRange::canonical() const {

@@ -35,9 +35,9 @@ std::optional<Enum> read_name(TableReader& reader, std::string_view key,
   const auto value = find_name<Enum>(names, node->string);
   if (!value) {
     const std::vector<std::string_view> allowed(names.begin(), names.end());
-    reader.fail(node->where, fmt::format("{} {} is not known; allowed: {}{}", key,
-                                         in_quotes(node->string), fmt::join(allowed, ", "),
-                                         did_you_mean(node->string, allowed)));
+    reader.fail(node->where,
+                fmt::format("{} {} is not known; allowed: {}{}", key, in_quotes(node->string),
+                            fmt::join(allowed, ", "), did_you_mean(node->string, allowed)));
   }
   return value;
 }
@@ -66,8 +66,7 @@ std::optional<Choice> read_instead_of(TableReader& reader) {
   const std::string_view text = node->string;
   const std::size_t slash = text.find('/');
   const auto algorithm = find_algorithm(text.substr(0, slash));
-  const auto protocol =
-      slash == text.npos ? std::nullopt : find_protocol(text.substr(slash + 1));
+  const auto protocol = slash == text.npos ? std::nullopt : find_protocol(text.substr(slash + 1));
   if (algorithm && protocol) return Choice{*algorithm, *protocol};
   std::vector<std::string> choices;
   for (const std::string_view a : kAlgorithmNames) {
@@ -128,14 +127,16 @@ void check_rule(TableReader& reader, const Rule& rule, const TomlNode& node) {
   const bool collnet = rule.choice.algorithm == Algorithm::collnet_direct ||
                        rule.choice.algorithm == Algorithm::collnet_chain;
   if (rule.channels && collnet) {
-    reader.fail(place("channels"),
-                fmt::format("channels cannot be used with {}: NCCL does not check the number there; "
-                            "allowed: no channels",
-                            name_of(rule.choice.algorithm)));
+    reader.fail(
+        place("channels"),
+        fmt::format("channels cannot be used with {}: NCCL does not check the number there; "
+                    "allowed: no channels",
+                    name_of(rule.choice.algorithm)));
   }
   if (rule.choice.algorithm == Algorithm::nvls_tree && rule.nodes == 1) {
-    reader.fail(place("nodes"), "nodes 1 with nvls_tree, which NCCL has from 2 nodes on; "
-                                "allowed: 2 or more");
+    reader.fail(place("nodes"),
+                "nodes 1 with nvls_tree, which NCCL has from 2 nodes on; "
+                "allowed: 2 or more");
   }
   if (rule.ranks && rule.nodes && *rule.nodes > *rule.ranks) {
     reader.fail(place("nodes"), fmt::format("nodes {} is more than ranks {}; allowed: 1 to {}",
@@ -249,11 +250,15 @@ void read_measured_on(TableReader& root, Policy& policy) {
     const TomlNode& value = member.value;
     switch (value.kind) {
       case TomlNode::Kind::string: policy.measured_on.emplace_back(member.key, value.string); break;
-      case TomlNode::Kind::integer: policy.measured_on.emplace_back(member.key, value.integer); break;
+      case TomlNode::Kind::integer:
+        policy.measured_on.emplace_back(member.key, value.integer);
+        break;
       case TomlNode::Kind::floating:
         policy.measured_on.emplace_back(member.key, value.floating);
         break;
-      case TomlNode::Kind::boolean: policy.measured_on.emplace_back(member.key, value.boolean); break;
+      case TomlNode::Kind::boolean:
+        policy.measured_on.emplace_back(member.key, value.boolean);
+        break;
       default: root.wrong(member.key, "text, a number, true or false", value); break;
     }
   }

@@ -73,7 +73,8 @@ std::optional<Location> find_deep_nesting(std::string_view text, int limit) {
   return std::nullopt;
 }
 
-// Where `text` first departs from UTF-8 (RFC 3629), or npos. A line end is never inside a character.
+// Where `text` first departs from UTF-8 (RFC 3629), or npos. A line end is never inside a
+// character.
 std::size_t find_not_utf8(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const auto byte = [&](std::size_t i) {
@@ -104,8 +105,8 @@ std::optional<Diagnostic> find_unfit_line(std::string_view text) {
           Diagnostic::Severity::error, {line, static_cast<int>(at) + 1}, std::move(what)};
     };
     if (one.size() > kMaxLineBytes) {
-      return fail(kMaxLineBytes,
-                  fmt::format("a line of {} bytes; at most {} are allowed", one.size(), kMaxLineBytes));
+      return fail(kMaxLineBytes, fmt::format("a line of {} bytes; at most {} are allowed",
+                                             one.size(), kMaxLineBytes));
     }
     if (const std::size_t nul = one.find('\0'); nul != one.npos) {
       return fail(nul, "a NUL byte; a policy is text");
@@ -124,8 +125,8 @@ std::optional<Diagnostic> find_unfit_text(std::string_view text) {
     return Diagnostic{Diagnostic::Severity::error, where, std::move(what)};
   };
   if (text.size() > kMaxPolicyBytes) {
-    return fail({}, fmt::format("{} bytes of text; at most {} are allowed", text.size(),
-                                kMaxPolicyBytes));
+    return fail(
+        {}, fmt::format("{} bytes of text; at most {} are allowed", text.size(), kMaxPolicyBytes));
   }
   if (auto error = find_unfit_line(text)) return error;
   if (const auto where = find_deep_nesting(text, kMaxNesting)) {

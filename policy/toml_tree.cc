@@ -52,8 +52,7 @@ class Places {
 };
 
 std::size_t offset_of(const toml::value& value) {
-  const auto* region =
-      dynamic_cast<const toml::detail::region*>(toml::detail::get_region(value));
+  const auto* region = dynamic_cast<const toml::detail::region*>(toml::detail::get_region(value));
   if (region == nullptr) return 0;
   return static_cast<std::size_t>(region->first() - region->begin());
 }
@@ -119,9 +118,9 @@ ParsedToml parse_toml(std::string_view text) {
     const toml::value root = toml::parse(stream, "policy");
     return {to_node(root, Places(text)), std::nullopt};
   } catch (const toml::exception& error) {
-    return fail({static_cast<int>(error.location().line()),
-                 static_cast<int>(error.location().column())},
-                "not TOML: " + first_line(error.what()));
+    return fail(
+        {static_cast<int>(error.location().line()), static_cast<int>(error.location().column())},
+        "not TOML: " + first_line(error.what()));
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {

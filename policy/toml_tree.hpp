@@ -20,10 +20,10 @@ struct TomlNode {
   enum class Kind { string, integer, floating, boolean, datetime, array, table };
   Kind kind = Kind::table;
   Location where;
-  std::string string;        // Kind::string
-  std::int64_t integer = 0;  // Kind::integer
-  double floating = 0;       // Kind::floating
-  bool boolean = false;      // Kind::boolean
+  std::string string;               // Kind::string
+  std::int64_t integer = 0;         // Kind::integer
+  double floating = 0;              // Kind::floating
+  bool boolean = false;             // Kind::boolean
   std::vector<TomlNode> items;      // Kind::array
   std::vector<TomlMember> members;  // Kind::table, in the order of the text
 };

@@ -22,8 +22,8 @@ struct CostTable {
 };
 
 struct Decision {
-  Reason reason;       // `applied`: write `cost` to `cell`, and `channels` unless 0
-  int cell;            // index into CostTable::costs
+  Reason reason;  // `applied`: write `cost` to `cell`, and `channels` unless 0
+  int cell;       // index into CostTable::costs
   float cost;
   int channels;        // 0: leave NCCL's number
   const Range* range;  // the rule that matched; nullptr exactly when the reason is no_match
@@ -115,7 +115,7 @@ __attribute__((cold, noinline)) inline bool ring_is_held_back(CostTable costs,
   if (detail::is_own_choice(costs, cell, best)) {
     return {Reason::applied, cell, std::bit_cast<float>(cost), range->channels, range};
   }
-  if (best == 0) return leave(Reason::zero_cost);
+  if (best <= 1) return leave(Reason::zero_cost);  // 1: the smallest float above 0
   // The float just below the best, not 0: from NCCL 2.31 on, 0 would also beat symmetric-memory
   // kernels that are predicted, rightly, to be faster than every cell of this table.
   return {Reason::applied, cell, std::bit_cast<float>(best - 1), range->channels, range};

@@ -86,8 +86,7 @@ constexpr bool is_possible(Collective collective, Choice choice) {
   const bool simple = choice.protocol == Protocol::simple;
   switch (collective) {
     case Collective::broadcast:
-    case Collective::reduce:
-      return choice.algorithm == Algorithm::ring;
+    case Collective::reduce: return choice.algorithm == Algorithm::ring;
     case Collective::allgather:
     case Collective::reducescatter:
       switch (choice.algorithm) {

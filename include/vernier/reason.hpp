@@ -35,10 +35,10 @@ enum class Reason : std::uint8_t {
 };
 
 inline constexpr std::array<std::string_view, 18> kReasonNames = {
-    "applied",         "no-match",     "cell-unusable", "default-differs", "fp8-protected",
-    "zero-cost",       "active",       "one-rank",      "no-policy",       "bad-policy",
-    "no-rules",        "mode",         "batch-invariant", "old-nccl",      "wrong-nccl",
-    "unknown-nccl",    "environment",  "no-agreement"};
+    "applied",      "no-match",    "cell-unusable",   "default-differs", "fp8-protected",
+    "zero-cost",    "active",      "one-rank",        "no-policy",       "bad-policy",
+    "no-rules",     "mode",        "batch-invariant", "old-nccl",        "wrong-nccl",
+    "unknown-nccl", "environment", "no-agreement"};
 
 constexpr std::string_view name_of(Reason reason) {
   return kReasonNames[static_cast<std::size_t>(reason)];

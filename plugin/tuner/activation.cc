@@ -24,9 +24,15 @@ void warn_about_unknown_variables(const NcclLog& log) {
   for (const std::string& name : find_unknown_variables()) {
     const std::string_view likely = nearest(name, known);
     log.warn_once("unknown variable " + name,
-                  fmt::format("{} is no variable of vernier and is ignored{}", name,
+                  fmt::format("{} is no variable of vernier and is ignored{}", in_quotes(name),
                               likely.empty() ? "" : fmt::format("; did you mean {}?", likely)));
   }
+}
+
+// An empty variable is one that is not set.
+std::string mode_setting() {
+  const auto value = get_env("NCCL_VERNIER_MODE");
+  return value && !value->empty() ? *value : "apply";
 }
 
 // vLLM promises bitwise equal results then; a change of algorithm or channels would break that.
@@ -46,7 +52,7 @@ std::optional<std::string> find_environment_difference(const Policy& policy) {
   for (const auto& [name, wanted] : policy.environment) {
     const auto value = get_env(name.c_str());
     if (value == wanted) continue;
-    return fmt::format("the rules were measured with {}={}, which is {}", name, wanted,
+    return fmt::format("the rules were measured with {}={}, which is {}", name, in_quotes(wanted),
                        value ? "set to " + in_quotes(*value) : "not set");
   }
   return std::nullopt;
@@ -67,8 +73,8 @@ void warn_about_hidden_rules(const Policy& policy, int nranks, int nnodes, const
   if (hidden == 0) return;
   log.warn_once("hidden rules",
                 fmt::format("{}{}{} hides {} of {} rules: NCCL disables what they choose",
-                            algo ? "NCCL_ALGO=" + *algo : "", algo && proto ? " " : "",
-                            proto ? "NCCL_PROTO=" + *proto : "", hidden, rules));
+                            algo ? "NCCL_ALGO=" + in_quotes(*algo) : "", algo && proto ? " " : "",
+                            proto ? "NCCL_PROTO=" + in_quotes(*proto) : "", hidden, rules));
 }
 
 // GPUs of one communicator can differ, so this verdict could differ by rank: it only warns.
@@ -76,10 +82,10 @@ void warn_about_gpu(const Policy& policy, const NcclLog& log) {
   if (!policy.gpu) return;
   const auto name = find_gpu_name();
   if (name && gpu_matches(*policy.gpu, *name)) return;
-  log.warn_once("gpu", fmt::format("the rules were measured on {}, this GPU is {}; they apply "
-                                   "nevertheless",
-                                   in_quotes(*policy.gpu),
-                                   name ? in_quotes(*name) : "not known to vernier"));
+  log.warn_once(
+      "gpu", fmt::format("the rules were measured on {}, this GPU is {}; what was measured "
+                         "may not hold here",
+                         in_quotes(*policy.gpu), name ? in_quotes(*name) : "not known to vernier"));
 }
 
 // NCCL 2.29 and 2.30 do not clamp the channels of an AllGatherV, which they ask about as an
@@ -104,9 +110,9 @@ std::optional<Objection> judge_nccl(const Policy& policy, std::optional<int> ver
                                  policy.nccl->text())};
   }
   if (policy.nccl->contains(*version)) return std::nullopt;
-  return Objection{Reason::wrong_nccl, fmt::format("the rules need NCCL {}, this is {}",
-                                                   policy.nccl->text(),
-                                                   format_nccl_version(*version))};
+  return Objection{Reason::wrong_nccl,
+                   fmt::format("the rules need NCCL {}, this is {}", policy.nccl->text(),
+                               format_nccl_version(*version))};
 }
 
 }  // namespace
@@ -120,7 +126,8 @@ Activation activate(const CommunicatorFacts& facts, const NcclLog& log) {
   };
   // As inert, for what the user will want to change.
   const auto inert_with_warning = [&](Reason reason, std::string detail) {
-    log.warn_once(name_of(reason), fmt::format("rules do not apply ({}): {}", name_of(reason), detail));
+    log.warn_once(name_of(reason),
+                  fmt::format("rules do not apply ({}): {}", name_of(reason), detail));
     return inert(reason, std::move(detail));
   };
 
@@ -129,12 +136,12 @@ Activation activate(const CommunicatorFacts& facts, const NcclLog& log) {
   if (!setting || setting->empty()) return inert(Reason::no_policy);
   if (facts.nranks <= 1) return inert(Reason::one_rank);
 
-  const std::string mode_text = get_env("NCCL_VERNIER_MODE").value_or("apply");
+  const std::string mode_text = mode_setting();
   const auto mode = parse_mode(mode_text);
   if (!mode) {
-    return inert_with_warning(Reason::mode,
-                              fmt::format("NCCL_VERNIER_MODE is {}; allowed: apply, observe, off",
-                                          in_quotes(mode_text)));
+    return inert_with_warning(
+        Reason::mode,
+        fmt::format("NCCL_VERNIER_MODE is {}; allowed: apply, observe, off", in_quotes(mode_text)));
   }
   if (*mode == Mode::off) return inert(Reason::mode, "off");
   if (batch_invariant()) return inert(Reason::batch_invariant);
@@ -163,17 +170,18 @@ Activation activate(const CommunicatorFacts& facts, const NcclLog& log) {
   warn_about_hidden_rules(policy, nranks, nnodes, log);
   warn_about_gpu(policy, log);
   result.table = std::move(table);
+  if (*mode == Mode::observe) return inert(Reason::mode, "observe");
   if (!all_ranks_hold(*result.policy)) {
     return inert_with_warning(Reason::no_agreement,
                               "a policy file may differ between ranks; give the policy inline: "
                               "vernier policy export --format inline");
   }
-  if (*mode == Mode::observe) return inert(Reason::mode, "observe");
   result.reason = Reason::active;
   return result;
 }
 
 std::string describe(const Activation& activation, const CommunicatorFacts& facts) {
+  const std::string mode = mode_setting();
   std::string policy = "no policy";
   std::size_t rules = 0;
   if (activation.policy != nullptr && activation.policy->policy()) {
@@ -181,15 +189,14 @@ std::string describe(const Activation& activation, const CommunicatorFacts& fact
                          activation.policy->digest());
     rules = activation.policy->policy()->rules.size();
   }
-  return fmt::format("vernier {}: ranks {}, nodes {}, NCCL {}, tuner v{}, {}, rules active {} of {}, "
-                     "mode {}, reason {}{}{}",
-                     VERNIER_VERSION, facts.nranks, facts.nnodes,
-                     facts.nccl_version ? format_nccl_version(*facts.nccl_version)
-                                        : "of unknown version",
-                     facts.tuner_abi, policy, activation.active() ? activation.table->size() : 0,
-                     rules, get_env("NCCL_VERNIER_MODE").value_or("apply"),
-                     name_of(activation.reason), activation.detail.empty() ? "" : ": ",
-                     activation.detail);
+  return fmt::format(
+      "vernier {}: ranks {}, nodes {}, NCCL {}, tuner v{}, {}, rules active {} of {}, "
+      "mode {}, reason {}{}{}",
+      VERNIER_VERSION, facts.nranks, facts.nnodes,
+      facts.nccl_version ? format_nccl_version(*facts.nccl_version) : "of unknown version",
+      facts.tuner_abi, policy, activation.active() ? activation.table->size() : 0, rules,
+      parse_mode(mode) ? mode : in_quotes(mode), name_of(activation.reason),
+      activation.detail.empty() ? "" : ": ", activation.detail);
 }
 
 }  // namespace vernier

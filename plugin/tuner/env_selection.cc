@@ -48,8 +48,8 @@ std::optional<unsigned> parse_list(const std::array<std::string_view, N>& names,
 }
 
 template <std::size_t N>
-std::array<unsigned, kCollectiveNames.size()> parse(
-    const std::array<std::string_view, N>& names, std::optional<std::string_view> text) {
+std::array<unsigned, kCollectiveNames.size()> parse(const std::array<std::string_view, N>& names,
+                                                    std::optional<std::string_view> text) {
   std::array<unsigned, kCollectiveNames.size()> everything;
   everything.fill(~0u);
   if (!text) return everything;
@@ -58,8 +58,7 @@ std::array<unsigned, kCollectiveNames.size()> parse(
   for (bool first = true; !rest.empty(); first = false) {
     const std::string_view part = take_until(rest, ';');
     const std::size_t colon = part.find(':');
-    const auto mask =
-        parse_list(names, colon == part.npos ? part : part.substr(colon + 1));
+    const auto mask = parse_list(names, colon == part.npos ? part : part.substr(colon + 1));
     if (!mask || (colon == part.npos && !first)) return everything;
     if (colon == part.npos) {
       if (!part.empty()) masks.fill(*mask);

@@ -74,9 +74,9 @@ Text read_setting(std::string_view setting) {
   if (text) {
     result.text = std::move(*text);
   } else {
-    result.problem = fmt::format(
-        "inline: error: what follows \"inline:\" is not base64 of at most {} bytes",
-        kMaxInlineBytes);
+    result.problem =
+        fmt::format("inline: error: what follows \"inline:\" is not base64 of at most {} bytes",
+                    kMaxInlineBytes);
   }
   return result;
 }

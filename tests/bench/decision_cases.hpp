@@ -35,9 +35,12 @@ inline Costs predict(std::uint64_t nbytes) {
     float latency_us;
     float gbps;
   };
-  constexpr std::array<Model, 6> kModels = {
-      {{11.0f, 30.0f}, {13.0f, 80.0f}, {26.0f, 90.0f},      // tree ll, ll128, simple
-       {10.0f, 170.0f}, {12.5f, 110.0f}, {22.0f, 150.0f}}};  // ring
+  constexpr std::array<Model, 6> kModels = {{{11.0f, 30.0f},
+                                             {13.0f, 80.0f},
+                                             {26.0f, 90.0f},  // tree ll, ll128, simple
+                                             {10.0f, 170.0f},
+                                             {12.5f, 110.0f},
+                                             {22.0f, 150.0f}}};  // ring
   Costs costs;
   costs.fill(-1.0f);
   for (std::size_t i = 0; i < kModels.size(); ++i) {
@@ -101,8 +104,8 @@ inline const ncclTuner_v6_t& load_tuner() {
 inline std::unique_ptr<Communicator> make_communicator(const Policy& policy) {
   Activation activation;
   activation.reason = Reason::active;
-  activation.table = std::make_shared<const DecisionTable>(
-      compile(policy, 4, 1, AllGatherChannels::keep));
+  activation.table =
+      std::make_shared<const DecisionTable>(compile(policy, 4, 1, AllGatherChannels::keep));
   return std::make_unique<Communicator>(std::move(activation), NcclLog(nullptr));
 }
 

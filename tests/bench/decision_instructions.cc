@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `decision_instructions RULES CALLS`: makes that many decisions, for tests/bench/count_instructions
-// to count under callgrind.
+// `decision_instructions RULES CALLS`: makes that many decisions, for
+// tests/bench/count_instructions to count under callgrind.
 #include "tests/bench/decision_cases.hpp"
 
 int main(int argc, char** argv) {

@@ -109,9 +109,8 @@ int run(bool quick) {
   for (const std::size_t count : {10u, 100u, 1000u, 4000u}) {
     const Policy policy = make_policy(count);
     const auto communicator = make_communicator(policy);
-    const Timing ours = measure(queries, rounds, [&](const Query& query) {
-      return ask(tuner, communicator.get(), query);
-    });
+    const Timing ours = measure(
+        queries, rounds, [&](const Query& query) { return ask(tuner, communicator.get(), query); });
     const Timing linear =
         measure(queries, rounds, [&](const Query& query) { return scan(policy.rules, query); });
     std::printf("%6zu", count);

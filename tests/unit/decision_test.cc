@@ -17,8 +17,8 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 Rule rule(std::uint64_t min_bytes, std::uint64_t max_bytes, Choice choice) {
-  return {Collective::allreduce, min_bytes,    max_bytes,    std::nullopt, std::nullopt,
-          std::nullopt,          choice,       std::nullopt, std::nullopt, {}};
+  return {Collective::allreduce, min_bytes, max_bytes,    std::nullopt, std::nullopt,
+          std::nullopt,          choice,    std::nullopt, std::nullopt, {}};
 }
 
 constexpr Choice kRingLl128{Algorithm::ring, Protocol::ll128};
@@ -236,14 +236,17 @@ TEST(Decide, ChangesAtMostTheRulesCellAndMakesItTheChoice) {
   for (int i = 0; i < 200'000; ++i) {
     Costs costs(coin(random) ? 7 : 6);
     for (float& cost : costs.values) cost = pool[pick(random)];
-    Rule one = rule(1, 2, {static_cast<Algorithm>(random() % 7), static_cast<Protocol>(random() % 3)});
+    Rule one =
+        rule(1, 2, {static_cast<Algorithm>(random() % 7), static_cast<Protocol>(random() % 3)});
     if (coin(random)) {
-      one.instead_of = Choice{static_cast<Algorithm>(random() % 7), static_cast<Protocol>(random() % 3)};
+      one.instead_of =
+          Choice{static_cast<Algorithm>(random() % 7), static_cast<Protocol>(random() % 3)};
     }
     const DecisionTable table = table_of({one});
     const Decision decision = decide(table, ncclFuncAllReduce, 1, costs.table());
     const int before = own_choice(costs.values);
-    const int wanted = static_cast<int>(one.choice.algorithm) * 3 + static_cast<int>(one.choice.protocol);
+    const int wanted =
+        static_cast<int>(one.choice.algorithm) * 3 + static_cast<int>(one.choice.protocol);
     if (one.instead_of) {
       const int own = static_cast<int>(one.instead_of->algorithm) * 3 +
                       static_cast<int>(one.instead_of->protocol);

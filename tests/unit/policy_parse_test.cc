@@ -88,9 +88,7 @@ evidence = { default_us = 40.8, tuned_us = 30, ratio_low = 1.30, ratio_high = 1.
   EXPECT_EQ(rule.where.line, 12);
 }
 
-TEST(ParsePolicy, AcceptsAPolicyWithoutRules) {
-  EXPECT_EQ(errors_of("schema = 1\n"), "");
-}
+TEST(ParsePolicy, AcceptsAPolicyWithoutRules) { EXPECT_EQ(errors_of("schema = 1\n"), ""); }
 
 TEST(ParsePolicy, RejectsAnotherSchemaWithoutJudgingItsKeys) {
   EXPECT_EQ(errors_of("schema = 2\nrules = 7\n"),
@@ -100,8 +98,9 @@ TEST(ParsePolicy, RejectsAnotherSchemaWithoutJudgingItsKeys) {
 }
 
 TEST(ParsePolicy, NamesTheNearestKeyAtItsPlace) {
-  expect_error(with_rule(kRule + "chanels = 3\n"), "p.toml:12:1: error: [[rule]] has no key "
-                                                   "\"chanels\"");
+  expect_error(with_rule(kRule + "chanels = 3\n"),
+               "p.toml:12:1: error: [[rule]] has no key "
+               "\"chanels\"");
   expect_error(with_rule(kRule + "chanels = 3\n"), "did you mean \"channels\"?");
   expect_error("schema = 1\n[mach]\ngpu = \"x\"\n", "did you mean \"match\"?");
 }
@@ -143,8 +142,9 @@ TEST(ParsePolicy, RejectsPairsNcclCannotRun) {
     return with_rule("collective = \"" + collective + "\"\nmin_bytes = 1\nmax_bytes = 2\n" +
                      "algorithm = \"" + algorithm + "\"\nprotocol = \"" + protocol + "\"\n");
   };
-  expect_error(pair("broadcast", "tree", "ll"), "NCCL has no tree/ll for broadcast; allowed: "
-                                                "ring/ll, ring/ll128, ring/simple");
+  expect_error(pair("broadcast", "tree", "ll"),
+               "NCCL has no tree/ll for broadcast; allowed: "
+               "ring/ll, ring/ll128, ring/simple");
   expect_error(pair("allgather", "tree", "simple"), "NCCL has no tree/simple for allgather");
   expect_error(pair("allgather", "pat", "ll"), "NCCL has no pat/ll for allgather");
   expect_error(pair("allreduce", "pat", "simple"), "NCCL has no pat/simple for allreduce");
@@ -154,7 +154,8 @@ TEST(ParsePolicy, RejectsPairsNcclCannotRun) {
 
 TEST(ParsePolicy, RejectsWhatOnlyTogetherIsWrong) {
   expect_error(with_rule(replaced(kRule, "\"8MiB\"", "\"1MiB\"")), "empty range");
-  expect_error(with_rule(replaced(kRule, "nodes = 1", "nodes = 5")), "nodes 5 is more than ranks 4");
+  expect_error(with_rule(replaced(kRule, "nodes = 1", "nodes = 5")),
+               "nodes 5 is more than ranks 4");
   expect_error(with_rule("collective = \"allreduce\"\nmin_bytes = 1\nmax_bytes = 2\n"
                          "algorithm = \"collnet_direct\"\nprotocol = \"simple\"\nchannels = 4\n"),
                "channels cannot be used with collnet_direct");
@@ -176,9 +177,9 @@ TEST(ParsePolicy, RejectsOverlapsWithBothLines) {
 }
 
 TEST(ParsePolicy, ReportsEverySemanticErrorInOrder) {
-  const std::string errors = errors_of(
-      "schema = 1\nnam = \"x\"\n[match]\nnccl = \"2.28\"\n" +
-      with_rule(replaced(kRule, "\"ring\"", "\"rng\"")).substr(12) + "foo = 1\n");
+  const std::string errors =
+      errors_of("schema = 1\nnam = \"x\"\n[match]\nnccl = \"2.28\"\n" +
+                with_rule(replaced(kRule, "\"ring\"", "\"rng\"")).substr(12) + "foo = 1\n");
   EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 4) << errors;
   EXPECT_LT(errors.find("p.toml:2:1:"), errors.find("p.toml:4:8:")) << errors;
 }
@@ -258,7 +259,8 @@ TEST(Bytes, ReadAndWriteTheShortestExactSpelling) {
   for (const char* bad : {"", "KiB", "1 KiB", "1KB", "1kib", "-1", "1.5MiB", "99999999999GiB"}) {
     EXPECT_EQ(parse_bytes(bad), std::nullopt) << bad;
   }
-  for (const std::uint64_t nbytes : {0ull, 1ull, 1000ull, 1024ull, 1536ull, 3ull << 20, 1ull << 40}) {
+  for (const std::uint64_t nbytes :
+       {0ull, 1ull, 1000ull, 1024ull, 1536ull, 3ull << 20, 1ull << 40}) {
     EXPECT_EQ(parse_bytes(format_bytes(nbytes)), nbytes);
   }
   EXPECT_EQ(format_bytes(3u << 20), "3MiB");

@@ -55,10 +55,16 @@ TEST(Digest, ChangesWithEveryDecidingField) {
   const std::string base = kHead + kFirst + kSecond;
   std::vector<std::string> digests{digest(parsed(base))};
   const std::vector<std::pair<std::string, std::string>> changes = {
-      {"NVIDIA H200", "NVIDIA H100"}, {">=2.28", ">=2.27"},       {"\"256\"", "\"128\""},
-      {"NCCL_NTHREADS", "NCCL_ALGO"}, {"min_bytes = 1", "min_bytes = 2"},
-      {"64KiB", "63KiB"},             {"ranks = 2", "ranks = 4"}, {"nodes = 2", "nodes = 1"},
-      {"ring/ll", "ring/simple"},     {"protocol = \"ll\"", "protocol = \"ll128\""},
+      {"NVIDIA H200", "NVIDIA H100"},
+      {">=2.28", ">=2.27"},
+      {"\"256\"", "\"128\""},
+      {"NCCL_NTHREADS", "NCCL_ALGO"},
+      {"min_bytes = 1", "min_bytes = 2"},
+      {"64KiB", "63KiB"},
+      {"ranks = 2", "ranks = 4"},
+      {"nodes = 2", "nodes = 1"},
+      {"ring/ll", "ring/simple"},
+      {"protocol = \"ll\"", "protocol = \"ll128\""},
       {"channels = 8", "channels = 9"}};
   for (const auto& [from, to] : changes) {
     std::string text = base;

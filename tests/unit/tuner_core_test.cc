@@ -22,8 +22,9 @@ TEST(EnvSelection, LeavesEverythingWhenUnset) {
 }
 
 TEST(EnvSelection, ReadsNcclsGrammar) {
-  const auto allows = [](std::optional<std::string_view> algo, std::optional<std::string_view> proto,
-                         Collective collective, Choice choice) {
+  const auto allows = [](std::optional<std::string_view> algo,
+                         std::optional<std::string_view> proto, Collective collective,
+                         Choice choice) {
     return EnvSelection(algo, proto).allows(collective, choice);
   };
   EXPECT_FALSE(allows("Ring", {}, Collective::allreduce, kTreeLl));
@@ -36,7 +37,8 @@ TEST(EnvSelection, ReadsNcclsGrammar) {
   EXPECT_FALSE(allows("ring;allreduce:tree", {}, Collective::allreduce, kRingSimple));
   EXPECT_TRUE(allows("ring;allreduce:tree", {}, Collective::allgather, kRingSimple));
   EXPECT_TRUE(allows("allreduce:tree", {}, Collective::allgather, kRingSimple));
-  EXPECT_TRUE(allows("NVLSTree", {}, Collective::allreduce, {Algorithm::nvls_tree, Protocol::simple}));
+  EXPECT_TRUE(
+      allows("NVLSTree", {}, Collective::allreduce, {Algorithm::nvls_tree, Protocol::simple}));
 }
 
 TEST(EnvSelection, TakesTextThatNcclRefusesForNothing) {

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/common/input.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+namespace vernier {
+namespace {
+
+struct Closer {
+  void operator()(std::FILE* file) const {
+    if (file != stdin) std::fclose(file);
+  }
+};
+
+}  // namespace
+
+Input read_input(const std::string& file, std::size_t max_bytes) {
+  const bool from_stdin = file == "-";
+  Input input{from_stdin ? "<stdin>" : file, {}, {}};
+  const std::unique_ptr<std::FILE, Closer> stream(from_stdin ? stdin
+                                                             : std::fopen(file.c_str(), "rbe"));
+  if (stream == nullptr) {
+    input.problem = std::strerror(errno);
+    return input;
+  }
+  input.text.resize(max_bytes + 1);
+  errno = 0;
+  const std::size_t length = std::fread(input.text.data(), 1, input.text.size(), stream.get());
+  input.text.resize(length);
+  // A directory opens, and fails only here.
+  if (std::ferror(stream.get()) != 0) input.problem = std::strerror(errno);
+  return input;
+}
+
+}  // namespace vernier

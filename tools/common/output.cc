@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/common/output.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace vernier {
+namespace {
+
+// Errors stay in the stream's flag, which flush_results() reads.
+void print_line(std::FILE* stream, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+  std::fputc('\n', stream);
+}
+
+}  // namespace
+
+void print_result(std::string_view text) { print_line(stdout, text); }
+
+void print_talk(std::string_view text) { print_line(stderr, text); }
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+void print_json(const Json& document) {
+  print_result(document.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+bool flush_results() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
+
+}  // namespace vernier

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// vernier, the command-line tool.
+#include <CLI/CLI.hpp>
+#include <exception>
+
+#include "tools/common/command.hpp"
+#include "tools/common/output.hpp"
+#include "tools/common/usage.hpp"
+#include "tools/policy/command_line.hpp"
+
+namespace vernier {
+namespace {
+
+ExitCode run(int argc, char** argv) {
+  CLI::App app("vernier makes NCCL choose well for small messages, and proves it.", "vernier");
+  app.set_version_flag("--version", "vernier " VERNIER_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Results go to stdout, everything else to stderr. Exit status: 0 fine, 1 findings, 2 usage,\n"
+      "3 could not look. With --json a result is one JSON document on one line.");
+  Action action;
+  add_policy_commands(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    app.exit(asked);
+    return ExitCode::fine;
+  } catch (const CLI::ParseError& error) {
+    print_talk(describe_usage_error(app, error));
+    return ExitCode::usage;
+  }
+  return action();
+}
+
+ExitCode run_and_flush(int argc, char** argv) {
+  const ExitCode code = run(argc, argv);
+  if (flush_results()) return code;
+  print_talk("vernier: error: stdout cannot be written");
+  return ExitCode::could_not_look;
+}
+
+}  // namespace
+}  // namespace vernier
+
+int main(int argc, char** argv) {
+  try {
+    return static_cast<int>(vernier::run_and_flush(argc, argv));
+  } catch (const std::exception& error) {  // out of memory, or an error of ours
+    vernier::print_talk(std::string("vernier: error: ") + error.what());
+    return static_cast<int>(vernier::ExitCode::could_not_look);
+  }
+}
