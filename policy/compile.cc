@@ -26,6 +26,11 @@ void DecisionTable::set(Collective collective, std::vector<std::uint64_t> max_by
   table.max_bytes.resize(2 * table.ranges.size(), std::numeric_limits<std::uint64_t>::max());
 }
 
+AllGatherChannels allgather_channels(std::optional<int> nccl_version) {
+  const int version = nccl_version.value_or(22900);
+  return version >= 22900 && version < 23100 ? AllGatherChannels::ignore : AllGatherChannels::keep;
+}
+
 DecisionTable compile(const Policy& policy, int nranks, int nnodes,
                       AllGatherChannels allgather_channels) {
   DecisionTable table;

@@ -66,4 +66,9 @@ std::string_view nearest(std::string_view text, const std::vector<std::string_vi
   return best;
 }
 
+std::string did_you_mean(std::string_view text, const std::vector<std::string_view>& candidates) {
+  const std::string_view name = nearest(text, candidates);
+  return name.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", name);
+}
+
 }  // namespace vernier

@@ -64,10 +64,7 @@ std::optional<Choice> read_instead_of(TableReader& reader) {
     return std::nullopt;
   }
   const std::string_view text = node->string;
-  const std::size_t slash = text.find('/');
-  const auto algorithm = find_algorithm(text.substr(0, slash));
-  const auto protocol = slash == text.npos ? std::nullopt : find_protocol(text.substr(slash + 1));
-  if (algorithm && protocol) return Choice{*algorithm, *protocol};
+  if (const auto choice = parse_choice(text)) return choice;
   std::vector<std::string> choices;
   for (const std::string_view a : kAlgorithmNames) {
     for (const std::string_view p : kProtocolNames) choices.push_back(fmt::format("{}/{}", a, p));
@@ -117,8 +114,9 @@ void check_rule(TableReader& reader, const Rule& rule, const TomlNode& node) {
     return member == node.members.end() ? node.where : member->value.where;
   };
   if (rule.min_bytes > rule.max_bytes) {
-    reader.fail(place("max_bytes"), fmt::format("empty range: max_bytes {} is below min_bytes {}",
-                                                rule.max_bytes, rule.min_bytes));
+    reader.fail(place("max_bytes"),
+                fmt::format("max_bytes {} is below min_bytes; allowed: {} and up",
+                            format_bytes(rule.max_bytes), format_bytes(rule.min_bytes)));
   }
   check_possible(reader, place("algorithm"), "algorithm", rule.collective, rule.choice);
   if (rule.instead_of) {
@@ -150,7 +148,6 @@ std::optional<Rule> read_rule(const TomlNode& node, Diagnostics& errors) {
                       fmt::format("a rule must be a table; found {}", describe(node))});
     return std::nullopt;
   }
-  const std::size_t errors_before = errors.size();
   TableReader reader(node, "[[rule]]", errors);
   const auto collective = read_name<Collective>(reader, "collective", kCollectiveNames);
   const auto min_bytes = read_bytes(reader, "min_bytes");
@@ -163,7 +160,8 @@ std::optional<Rule> read_rule(const TomlNode& node, Diagnostics& errors) {
   const auto channels = reader.integer("channels", 1, kMaxChannels);
   auto evidence = read_evidence(reader, errors);
   reader.finish();
-  if (errors.size() != errors_before) return std::nullopt;
+  // With what decides it at hand a rule is judged as a whole too, whatever else is wrong in it.
+  if (!collective || !min_bytes || !max_bytes || !algorithm || !protocol) return std::nullopt;
 
   const auto narrow = [](std::optional<std::int64_t> value) {
     return value ? std::optional<int>(static_cast<int>(*value)) : std::nullopt;
@@ -236,7 +234,7 @@ void read_environment(TableReader& root, Policy& policy) {
       root.wrong(member.key, "text in quotes", member.value);
     } else if (!member.key.starts_with("NCCL_") || member.key.starts_with("NCCL_VERNIER_")) {
       root.fail(member.where, fmt::format("[environment] has {}; allowed: variables that NCCL "
-                                          "reads, NCCL_*",
+                                          "itself reads: NCCL_*, not NCCL_VERNIER_*",
                                           in_quotes(member.key)));
     }
     policy.environment[member.key] = member.value.string;

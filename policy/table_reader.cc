@@ -65,9 +65,4 @@ void TableReader::wrong(std::string_view key, std::string_view wanted, const Tom
   fail(found.where, fmt::format("{} must be {}; found {}", key, wanted, describe(found)));
 }
 
-std::string did_you_mean(std::string_view text, const std::vector<std::string_view>& allowed) {
-  const std::string_view name = nearest(text, allowed);
-  return name.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", name);
-}
-
 }  // namespace vernier

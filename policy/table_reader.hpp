@@ -43,8 +43,4 @@ class TableReader {
   std::vector<std::string_view> schema_;  // keys asked for so far
 };
 
-// "; did you mean "NEAREST"?", or nothing.
-[[nodiscard]] std::string did_you_mean(std::string_view text,
-                                       const std::vector<std::string_view>& allowed);
-
 }  // namespace vernier

@@ -125,8 +125,8 @@ std::optional<Diagnostic> find_unfit_text(std::string_view text) {
     return Diagnostic{Diagnostic::Severity::error, where, std::move(what)};
   };
   if (text.size() > kMaxPolicyBytes) {
-    return fail(
-        {}, fmt::format("{} bytes of text; at most {} are allowed", text.size(), kMaxPolicyBytes));
+    return fail({}, fmt::format("more than {} bytes of text; at most so many are allowed",
+                                kMaxPolicyBytes));
   }
   if (auto error = find_unfit_line(text)) return error;
   if (const auto where = find_deep_nesting(text, kMaxNesting)) {

@@ -119,6 +119,15 @@ std::string format_choice(Choice choice) {
   return fmt::format("{}/{}", name_of(choice.algorithm), name_of(choice.protocol));
 }
 
+std::optional<Choice> parse_choice(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  if (slash == text.npos) return std::nullopt;
+  const auto algorithm = find_algorithm(text.substr(0, slash));
+  const auto protocol = find_protocol(text.substr(slash + 1));
+  if (!algorithm || !protocol) return std::nullopt;
+  return Choice{*algorithm, *protocol};
+}
+
 std::string write_policy(const Policy& policy, WithEvidence evidence) {
   std::string out = "schema = 1\n";
   if (!policy.name.empty()) out += fmt::format("name = {}\n", toml_text(policy.name));

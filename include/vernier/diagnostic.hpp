@@ -33,4 +33,8 @@ using Diagnostics = std::vector<Diagnostic>;
 [[nodiscard]] std::string_view nearest(std::string_view text,
                                        const std::vector<std::string_view>& candidates);
 
+// "; did you mean "NEAREST"?", or nothing.
+[[nodiscard]] std::string did_you_mean(std::string_view text,
+                                       const std::vector<std::string_view>& candidates);
+
 }  // namespace vernier

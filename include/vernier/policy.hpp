@@ -102,6 +102,9 @@ inline constexpr std::string_view kInlinePrefix = "inline:";
 // so that there `channels` of allgather rules has to be ignored.
 enum class AllGatherChannels : bool { ignore, keep };
 
+// What holds for an NCCL; an unknown version may be one of those that do not check.
+[[nodiscard]] AllGatherChannels allgather_channels(std::optional<int> nccl_version);
+
 // The rules for one communicator shape, ready to be searched.
 [[nodiscard]] DecisionTable compile(const Policy& policy, int nranks, int nnodes,
                                     AllGatherChannels allgather_channels);
@@ -115,7 +118,8 @@ enum class AllGatherChannels : bool { ignore, keep };
 // Bytes as an integer with an optional unit B, KiB, MiB or GiB; nullopt for any other text.
 [[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
-// "ring/ll128"
+// "ring/ll128", and back; nullopt for any other text.
 [[nodiscard]] std::string format_choice(Choice choice);
+[[nodiscard]] std::optional<Choice> parse_choice(std::string_view text);
 
 }  // namespace vernier

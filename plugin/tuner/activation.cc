@@ -88,13 +88,6 @@ void warn_about_gpu(const Policy& policy, const NcclLog& log) {
                          in_quotes(*policy.gpu), name ? in_quotes(*name) : "not known to vernier"));
 }
 
-// NCCL 2.29 and 2.30 do not clamp the channels of an AllGatherV, which they ask about as an
-// AllGather. An unknown version may be one of them.
-AllGatherChannels allgather_channels(std::optional<int> nccl_version) {
-  const int version = nccl_version.value_or(22900);
-  return version >= 22900 && version < 23100 ? AllGatherChannels::ignore : AllGatherChannels::keep;
-}
-
 struct Objection {
   Reason reason;
   std::string detail;

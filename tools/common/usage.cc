@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include "policy/table_reader.hpp"
 #include "vernier/diagnostic.hpp"
 
 namespace vernier {

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "policy/table_reader.hpp"
+#include "vernier/diagnostic.hpp"
 
 namespace vernier {
 

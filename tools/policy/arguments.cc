@@ -46,13 +46,7 @@ std::uint64_t bytes_argument(const std::string& text) {
 }
 
 Choice choice_argument(const std::string& text) {
-  const std::string_view view = text;
-  const std::size_t slash = view.find('/');
-  if (slash != view.npos) {
-    const auto algorithm = find_algorithm(view.substr(0, slash));
-    const auto protocol = find_protocol(view.substr(slash + 1));
-    if (algorithm && protocol) return {*algorithm, *protocol};
-  }
+  if (const auto choice = parse_choice(text)) return *choice;
   const auto every_choice = choices_where([](Choice choice) {
     for (std::size_t c = 0; c < kCollectiveNames.size(); ++c) {
       if (is_possible(static_cast<Collective>(c), choice)) return true;

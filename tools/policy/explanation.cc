@@ -15,8 +15,8 @@ constexpr int kProtocols = static_cast<int>(kProtocolNames.size());
 
 // NCCL 2.29 and 2.30: see AllGatherChannels.
 bool ignores_allgather_channels(const Call& call) {
-  return call.collective == Collective::allgather && call.nccl && *call.nccl >= 22900 &&
-         *call.nccl < 23100;
+  return call.collective == Collective::allgather && call.nccl &&
+         allgather_channels(call.nccl) == AllGatherChannels::ignore;
 }
 
 // A table in which NCCL's own choice is the cheapest and every cell that can exist is usable.
