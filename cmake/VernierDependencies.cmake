@@ -11,6 +11,8 @@ find_path(VERNIER_TOML11_INCLUDE toml.hpp)
 find_path(VERNIER_MBEDTLS_INCLUDE mbedtls/sha256.h)
 # By file name: the static library, since what ships may need nothing but libc.
 find_library(VERNIER_MBEDCRYPTO libmbedcrypto.a)
+find_path(VERNIER_ZLIB_INCLUDE zlib.h)
+find_library(VERNIER_ZLIB libz.a)
 
 function(vernier_require found package)
   if(NOT ${found})
@@ -25,6 +27,8 @@ vernier_require(benchmark_FOUND libbenchmark-dev)
 vernier_require(VERNIER_TOML11_INCLUDE libtoml11-dev)
 vernier_require(VERNIER_MBEDTLS_INCLUDE libmbedtls-dev)
 vernier_require(VERNIER_MBEDCRYPTO libmbedtls-dev)
+vernier_require(VERNIER_ZLIB_INCLUDE zlib1g-dev)
+vernier_require(VERNIER_ZLIB zlib1g-dev)
 
 add_library(vernier_toml11 INTERFACE)
 target_include_directories(vernier_toml11 SYSTEM INTERFACE ${VERNIER_TOML11_INCLUDE})
@@ -32,3 +36,7 @@ target_include_directories(vernier_toml11 SYSTEM INTERFACE ${VERNIER_TOML11_INCL
 add_library(vernier_mbedcrypto INTERFACE)
 target_include_directories(vernier_mbedcrypto SYSTEM INTERFACE ${VERNIER_MBEDTLS_INCLUDE})
 target_link_libraries(vernier_mbedcrypto INTERFACE ${VERNIER_MBEDCRYPTO})
+
+add_library(vernier_zlib INTERFACE)
+target_include_directories(vernier_zlib SYSTEM INTERFACE ${VERNIER_ZLIB_INCLUDE})
+target_link_libraries(vernier_zlib INTERFACE ${VERNIER_ZLIB})

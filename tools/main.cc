@@ -3,7 +3,10 @@
 // vernier, the command-line tool.
 #include <CLI/CLI.hpp>
 #include <exception>
+#include <string_view>
 
+#include "tools/calibrate/command_line.hpp"
+#include "tools/calibrate/live/rank.hpp"
 #include "tools/common/command.hpp"
 #include "tools/common/output.hpp"
 #include "tools/common/usage.hpp"
@@ -20,6 +23,7 @@ ExitCode run(int argc, char** argv) {
       "Results go to stdout, everything else to stderr. Exit status: 0 fine, 1 findings, 2 usage,\n"
       "3 could not look. With --json a result is one JSON document on one line.");
   Action action;
+  add_calibrate_command(app, action);
   add_policy_commands(app, action);
   try {
     app.parse(argc, argv);
@@ -44,6 +48,10 @@ ExitCode run_and_flush(int argc, char** argv) {
 }  // namespace vernier
 
 int main(int argc, char** argv) {
+  // A process that `vernier calibrate` started: not a command for people.
+  if (argc == 3 && std::string_view(argv[1]) == vernier::calibrate::kRankArgument) {
+    return vernier::calibrate::run_rank(argv[2]);
+  }
   try {
     return static_cast<int>(vernier::run_and_flush(argc, argv));
   } catch (const std::exception& error) {  // out of memory, or an error of ours

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// vernier calibrate, on the GPUs of this machine.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+
+#include "tools/calibrate/live/find_nccl.hpp"
+#include "tools/calibrate/live/fingerprint.hpp"
+#include "tools/calibrate/live/gpu_machine.hpp"
+#include "tools/calibrate/live/nccl_library.hpp"
+#include "tools/calibrate/live/static_tuner.hpp"
+#include "tools/calibrate/options.hpp"
+#include "tools/calibrate/search.hpp"
+#include "tools/calibrate/session.hpp"
+#include "tools/calibrate/terminal_progress.hpp"
+#include "vernier/nccl_version.hpp"
+
+namespace vernier::calibrate {
+namespace {
+
+void say(const Options& options, const std::string& line) {
+  if (!options.quiet) print_talk("vernier: " + line);
+}
+
+int ranks_of(const Options& options) {
+  const int gpus = count_gpus();
+  const int ranks = options.ranks > 0 ? options.ranks : gpus;
+  if (ranks > gpus) {
+    throw MachineError(fmt::format("{} ranks need {} GPUs, here are {}", ranks, ranks, gpus));
+  }
+  if (ranks < 2) throw MachineError("one GPU has nobody to talk to: two or more are needed");
+  if (ranks % options.emulate_nodes != 0) {
+    throw MachineError(fmt::format("{} ranks cannot be spread evenly over {} nodes", ranks,
+                                   options.emulate_nodes));
+  }
+  return ranks;
+}
+
+std::string collectives_text(const std::vector<Collective>& collectives) {
+  std::string text;
+  for (const Collective collective : collectives) {
+    text += fmt::format("{}{}", text.empty() ? "" : ",", name_of(collective));
+  }
+  return text;
+}
+
+// The command line again, without folders: they say nothing of the measurements.
+Json command_json(const Options& options) {
+  Json words{"vernier", "calibrate",  "--collectives", collectives_text(options.collectives),
+             "--sizes", options.sizes};
+  const auto add = [&words](const char* name, const std::string& value) {
+    words.push_back(name);
+    words.push_back(value);
+  };
+  add("--dtype", options.data_type);
+  add("--launches", std::to_string(options.launches));
+  add("--pairs", std::to_string(options.pairs));
+  if (options.ranks > 0) add("--ranks", std::to_string(options.ranks));
+  if (options.emulate_nodes > 1) add("--emulate-nodes", std::to_string(options.emulate_nodes));
+  for (const auto& [name, value] : options.environment) add("--env", name + "=" + value);
+  return words;
+}
+
+std::string now_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
+Json make_header(const Options& options, const NcclLibrary& nccl, const Plan& plan,
+                 const DataType& type) {
+  Json header{{"record", "header"},
+              {"schema", kRecordingSchema},
+              {"vernier", VERNIER_VERSION},
+              {"started", now_text()},
+              {"command", command_json(options)},
+              {"machine", describe_machine(plan.ranks)},
+              {"nccl", {{"version", format_nccl_version(nccl.version)}}},
+              {"environment", describe_environment()},
+              {"set_environment", Json::object()},
+              {"plan",
+               {{"ranks", plan.ranks},
+                {"emulate_nodes", options.emulate_nodes},
+                {"dtype", options.data_type},
+                {"element_bytes", type.element_bytes},
+                {"collectives", collectives_text(options.collectives)},
+                {"sizes", options.sizes},
+                {"launches", plan.judging_launches},
+                {"pairs", plan.pairs}}}};
+  for (const auto& [name, value] : options.environment) header["set_environment"][name] = value;
+  return header;
+}
+
+LaunchSetup launch_setup(const Options& options, const NcclLibrary& nccl, const Plan& plan) {
+  LaunchSetup setup;
+  setup.ranks = plan.ranks;
+  setup.nccl = nccl.path;
+  setup.data_type = options.data_type;
+  for (const Point& point : plan.points) {
+    setup.max_bytes = std::max(setup.max_bytes, point.nbytes);
+  }
+  setup.log_dir = options.out + "/logs";
+  setup.environment["NCCL_TUNER_PLUGIN"] = "STATIC_PLUGIN";
+  setup.unset = {"NCCL_VERNIER_POLICY", "NCCL_VERNIER_MODE", "NCCL_DEBUG", "NCCL_DEBUG_SUBSYS",
+                 "NCCL_DEBUG_FILE"};
+  if (options.emulate_nodes > 1) {
+    // Ranks with different host ids take each other for separate hosts: no P2P, no shared memory,
+    // only NCCL's socket transport, here over loopback.
+    setup.environment["NCCL_SOCKET_IFNAME"] = "lo";
+    setup.environment["NCCL_NET"] = "Socket";
+    setup.environment["NCCL_MNNVL_ENABLE"] = "0";
+    const int per_node = plan.ranks / options.emulate_nodes;
+    for (int rank = 0; rank < plan.ranks; ++rank) {
+      setup.of_rank.push_back(
+          {{"NCCL_HOSTID", fmt::format("vernier-emulated-node{}", rank / per_node)}});
+    }
+  }
+  return setup;
+}
+
+// What was measured before, if it belongs here; else why it is in the way.
+struct Earlier {
+  std::optional<Recording> recording;
+  std::size_t keep_bytes = 0;
+  std::string problem;
+};
+
+Earlier look_at_earlier(const std::string& path, const Json& header, bool restart) {
+  Earlier earlier;
+  if (restart || !std::filesystem::exists(path)) return earlier;
+  ReadRecording read = read_recording(path);
+  if (!read.recording) {
+    earlier.problem = read.problem + "; --restart begins anew";
+    return earlier;
+  }
+  const std::string difference = header_difference(read.recording->header, header);
+  if (!difference.empty()) {
+    earlier.problem = fmt::format(
+        "{} holds other measurements ({}): use another --out, or --restart to begin anew", path,
+        difference);
+    return earlier;
+  }
+  earlier.recording = std::move(read.recording);
+  earlier.keep_bytes = read.complete_bytes;
+  return earlier;
+}
+
+std::string default_name(const Json& header, const Plan& plan, int nodes) {
+  std::string gpu = header["machine"]["gpu"].get<std::string>();
+  if (const std::size_t space = gpu.rfind(' '); space != std::string::npos) {
+    gpu = gpu.substr(space + 1);
+  }
+  std::transform(gpu.begin(), gpu.end(), gpu.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return fmt::format("{}-{}x{}", gpu, nodes, plan.ranks / nodes);
+}
+
+void print_plan(const Plan& plan, const Json& header) {
+  print_result(fmt::format(
+      "Would measure {} points ({} at {}) on {} ranks, in {} launches of fresh processes: about "
+      "{:.0f} s. More sizes are added where a rule would reach between two of these.",
+      plan.points.size(), header["plan"]["collectives"].get<std::string>(),
+      header["plan"]["sizes"].get<std::string>(), plan.ranks,
+      kFirstJudgingLaunch + plan.judging_launches, rough_s(plan)));
+}
+
+ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
+  const DataType type = find_data_type(options.data_type).value();
+  Plan plan;
+  plan.ranks = ranks_of(options);
+  plan.element_bytes = type.element_bytes;
+  plan.judging_launches = options.launches;
+  plan.pairs = options.pairs;
+  plan.points =
+      make_points(options.collectives, parse_sizes(options.sizes), plan.ranks, type.element_bytes);
+  if (plan.points.empty()) throw MachineError("no size is as large as one element on each rank");
+
+  const Json header = make_header(options, nccl, plan, type);
+  for (const std::string& line : busy_gpus(plan.ranks)) {
+    say(options, "warning: " + line + "; times will be noisy");
+  }
+  if (options.dry_run) {
+    if (options.json) {
+      print_json({{"header", header}, {"points", plan.points.size()}, {"rough_s", rough_s(plan)}});
+    } else {
+      print_plan(plan, header);
+    }
+    return ExitCode::fine;
+  }
+
+  const std::string path = options.out + "/measurements.jsonl";
+  std::filesystem::create_directories(options.out + "/logs");
+  Earlier earlier = look_at_earlier(path, header, options.restart);
+  if (!earlier.problem.empty()) throw MachineError(earlier.problem);
+  const bool resumes = earlier.recording.has_value();
+  LineFile file(path, earlier.keep_bytes);
+  if (resumes) {
+    say(options, fmt::format("going on with {}: {} samples are there", path,
+                             earlier.recording->samples.size()));
+  } else {
+    file.add(header.dump());
+    earlier.recording.emplace();
+    earlier.recording->header = header;
+  }
+  Journal journal(std::move(*earlier.recording),
+                  [&file](const std::string& line) { file.add(line); });
+  GpuMachine machine(launch_setup(options, nccl, plan), options.hang_limit_s);
+  bool finished = false;
+  {
+    TerminalProgress progress(options.quiet);
+    finished = Search(machine, journal, plan, nccl.version, progress).run();
+  }
+  if (!finished) {
+    print_talk(
+        fmt::format("vernier: stopped; {} keeps what was measured, and the same command "
+                    "goes on from there",
+                    path));
+    return ExitCode::could_not_look;
+  }
+  const LaunchRecord* const judging = journal.recording().find_launch(kFirstJudgingLaunch);
+  const std::string name =
+      options.name.empty() ? default_name(header, plan, judging->nodes) : options.name;
+  const Fit result = fit(journal.recording(), {name, options.max_extra_mib});
+  return conclude(result, options.out + "/policy.toml", options.json) ? ExitCode::fine
+                                                                      : ExitCode::could_not_look;
+}
+
+}  // namespace
+
+ExitCode calibrate(const Options& options) {
+  // For everything that looks at it: NCCL in the ranks, and what is written down about the machine.
+  for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
+  try {
+    const FoundNccl found = find_nccl(options.nccl);
+    (void)cuda_driver();
+    const NcclLibrary nccl = open_nccl(found.file);
+    say(options, fmt::format("NCCL {} at {}, found by {}", format_nccl_version(nccl.version),
+                             nccl.path, found.how));
+    if (!found.other.empty()) say(options, "note: " + found.other);
+    if (!has_static_plugin(nccl.version)) {
+      throw MachineError(fmt::format(
+          "NCCL {} cannot load a tuner from this executable (STATIC_PLUGIN), so nothing can be "
+          "measured in one communicator; NCCL 2.22 to 2.26 and 2.27.5 or later can, 2.28.9 for one",
+          format_nccl_version(nccl.version)));
+    }
+    return measure_and_fit(options, nccl);
+  } catch (const std::exception& error) {
+    print_talk(std::string("vernier: error: ") + error.what());
+    return ExitCode::could_not_look;
+  }
+}
+
+}  // namespace vernier::calibrate

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/calibrate/command_line.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <stdexcept>
+
+#include "tools/calibrate/options.hpp"
+#include "tools/calibrate/plan.hpp"
+#include "tools/common/words.hpp"
+
+namespace vernier {
+namespace {
+
+using calibrate::Options;
+
+// NAME=VALUE. Only what NCCL reads can be stated in a policy, and some are ours to set.
+void add_variable(Options& options, const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || !text.starts_with("NCCL_")) {
+    throw CLI::ValidationError("--env", fmt::format("\"{}\": allowed is NCCL_NAME=VALUE", text));
+  }
+  const std::string name = text.substr(0, equals);
+  if (name == "NCCL_TUNER_PLUGIN" || name.starts_with("NCCL_VERNIER_") || name == "NCCL_HOSTID" ||
+      name.starts_with("NCCL_DEBUG")) {
+    throw CLI::ValidationError("--env", fmt::format("{} is set by the calibration itself", name));
+  }
+  options.environment[name] = text.substr(equals + 1);
+}
+
+void add_what(CLI::App& command, Options& options) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--collectives",
+          [&options](const std::vector<std::string>& names) {
+            options.collectives.clear();
+            for (const std::string& name : names) {
+              if (const auto collective = find_collective(name)) {
+                options.collectives.push_back(*collective);
+                continue;
+              }
+              throw CLI::ValidationError(
+                  "--collectives",
+                  judge_word(name, {kCollectiveNames.begin(), kCollectiveNames.end()}));
+            }
+          },
+          "any of allreduce, allgather, reducescatter, broadcast, reduce (default: the first "
+          "three)")
+      ->delimiter(',')
+      ->type_name("TEXT,...");
+  command
+      .add_option("--sizes", options.sizes,
+                  "total bytes as NCCL's tuner counts them: a range of powers of two, or a list, "
+                  "such as 1KiB..1MiB,5760")
+      ->check([](const std::string& text) -> std::string {
+        try {
+          (void)calibrate::parse_sizes(text);
+          return {};
+        } catch (const std::invalid_argument& error) {
+          return error.what();
+        }
+      })
+      ->type_name("SIZES")
+      ->capture_default_str();
+  command.add_option("--dtype", options.data_type, std::string(calibrate::kDataTypeNames))
+      ->check([](const std::string& name) -> std::string {
+        return judge_word(name, {"bfloat16", "float16", "float32"});
+      })
+      ->type_name("TEXT")
+      ->capture_default_str();
+  command.add_option("--ranks", options.ranks, "GPUs to use (default: all)")
+      ->check(CLI::Range(2, 64).description(""));
+  command
+      .add_option("--emulate-nodes", options.emulate_nodes,
+                  "make ranks take each other for that many hosts, which talk TCP over loopback: "
+                  "shows that tuning works, says nothing about a network")
+      ->check(CLI::Range(1, 64).description(""))
+      ->capture_default_str();
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--env",
+          [&options](const std::vector<std::string>& variables) {
+            for (const std::string& variable : variables) add_variable(options, variable);
+          },
+          "measure under this variable, which then is a condition of the policy; may be repeated")
+      ->type_name("NCCL_NAME=VALUE")
+      ->allow_extra_args(false);
+  command.add_option("--nccl", options.nccl,
+                     "libnccl.so.2 to measure (default: VLLM_NCCL_SO_PATH, what the loader finds, "
+                     "the Python package nvidia.nccl)");
+}
+
+void add_how(CLI::App& command, Options& options) {
+  command
+      .add_option("-o,--out", options.out,
+                  "folder for measurements.jsonl, policy.toml and logs; a second run with the same "
+                  "folder goes on where the first was stopped")
+      ->capture_default_str();
+  command.add_flag("--restart", options.restart, "throw away what the folder holds");
+  command.add_option("--name", options.name, "name of the policy");
+  command
+      .add_option("--launches", options.launches,
+                  "fresh launches that judge, after two that look for candidates")
+      ->check(CLI::Range(2, 16).description(""))
+      ->capture_default_str();
+  command.add_option("--pairs", options.pairs, "fresh captures of each way, in each launch")
+      ->check(CLI::Range(2, 100).description(""))
+      ->capture_default_str();
+  command
+      .add_option("--max-extra-mib", options.max_extra_mib,
+                  "GPU memory that the rules may add to a communicator")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("MIB")
+      ->capture_default_str();
+  command
+      .add_option("--hang-limit-s", options.hang_limit_s,
+                  "a configuration that takes longer is killed and never proposed")
+      ->check(CLI::Range(1.0, 3600.0).description(""))
+      ->type_name("S")
+      ->capture_default_str();
+  command.add_flag("--dry-run", options.dry_run, "print what would be measured, and for how long");
+  command.add_flag("--json", options.json, "print one JSON document instead of text");
+  command.add_flag("--quiet", options.quiet, "no progress on stderr");
+}
+
+void add_offline(CLI::App& command, Options& options) {
+  auto* const replay = command.add_option(
+      "--replay", options.replay,
+      "run the whole search against this measurements.jsonl (or .gz) instead of GPUs");
+  command.add_option("--seed", options.seed, "of the draws of a replay")
+      ->needs(replay)
+      ->capture_default_str();
+  command
+      .add_option("--refit", options.refit,
+                  "make the policy again from this measurements.jsonl (or .gz)")
+      ->excludes(replay);
+}
+
+}  // namespace
+
+void add_calibrate_command(CLI::App& app, Action& action) {
+  CLI::App& command =
+      *app.add_subcommand("calibrate", "Measure this machine and write a policy with evidence");
+  auto options = std::make_shared<Options>();
+  add_what(command, *options);
+  add_how(command, *options);
+  add_offline(command, *options);
+  command.callback([options, &action] {
+    action = [options] {
+      if (!options->replay.empty()) return calibrate::replay(*options);
+      if (!options->refit.empty()) return calibrate::refit(*options);
+      return calibrate::calibrate(*options);
+    };
+  });
+  command.footer(
+      "Every way NCCL has to run a call is checked for exact results, then timed against NCCL's\n"
+      "own choice in CUDA graphs, in fresh captures and fresh launches. A rule is written where\n"
+      "one is faster beyond doubt and not slower in eager mode; ties keep NCCL's choice. The\n"
+      "method is docs/measuring.md. Exit status 0 with or without rules, 3 where it could not\n"
+      "measure or was stopped.\n"
+      "Example: vernier calibrate --ranks 4 --out tp4\n"
+      "         vernier calibrate --emulate-nodes 2 --sizes 1KiB..1MiB --out two-nodes");
+}
+
+}  // namespace vernier

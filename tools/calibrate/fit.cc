@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/calibrate/fit.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <stdexcept>
+
+#include "tools/calibrate/plan.hpp"
+
+namespace vernier::calibrate {
+namespace {
+
+double of_capture(const std::vector<float>& replays) {
+  return median({replays.begin(), replays.end()});
+}
+
+// All times of the launches that judge, of one point.
+struct Times {
+  // [mode][arm][launch][pair]
+  std::map<Mode, std::map<std::string, std::map<int, std::vector<double>>>> us;
+};
+
+std::map<Point, Times> judging_times(const Recording& recording) {
+  std::map<Point, Times> all;
+  for (const SampleRecord& record : recording.samples) {
+    if (record.phase != Phase::validate) continue;
+    for (const Arm& arm : record.arms) {
+      std::vector<double>& pairs = all[record.point].us[record.mode][arm.name][record.launch];
+      for (const std::vector<float>& replays : arm.times_us) pairs.push_back(of_capture(replays));
+    }
+  }
+  return all;
+}
+
+RatioInterval interval(const Times& times, Mode mode, const std::string& name) {
+  const auto arms = times.us.find(mode);
+  if (arms == times.us.end()) return {};
+  const auto reference = arms->second.find("default");
+  const auto candidate = arms->second.find(name);
+  if (reference == arms->second.end() || candidate == arms->second.end()) return {};
+  std::vector<LaunchPairs> launches;
+  for (const auto& [launch, pairs] : candidate->second) {
+    const auto same = reference->second.find(launch);
+    if (same != reference->second.end()) launches.push_back({same->second, pairs});
+  }
+  return ratio_interval(launches);
+}
+
+double median_us(const Times& times, const std::string& name) {
+  std::vector<double> all;
+  const auto arms = times.us.find(Mode::graph);
+  if (arms == times.us.end()) return 0;
+  const auto arm = arms->second.find(name);
+  if (arm == arms->second.end()) return 0;
+  for (const auto& [launch, pairs] : arm->second) {
+    all.insert(all.end(), pairs.begin(), pairs.end());
+  }
+  return all.empty() ? 0 : median(std::move(all));
+}
+
+bool failed_a_check(const Recording& recording, const Point& point,
+                    const Configuration& configuration) {
+  return std::any_of(recording.checks.begin(), recording.checks.end(), [&](const CheckRecord& c) {
+    return c.point == point && c.configuration == configuration && c.outcome != Outcome::exact;
+  });
+}
+
+JudgedPoint judge(const Recording& recording, const SurveyRecord& survey, const Times& times) {
+  // Sizes that were asked for have been screened.
+  const bool halfway = std::none_of(
+      recording.checks.begin(), recording.checks.end(),
+      [&](const CheckRecord& c) { return c.point == survey.point && c.launch == kScreenLaunch; });
+  JudgedPoint judged{survey.point,
+                     halfway,
+                     survey.own,
+                     median_us(times, "default"),
+                     interval(times, Mode::graph, std::string(kNullArm)),
+                     {}};
+  const auto arms = times.us.find(Mode::graph);
+  if (arms == times.us.end()) return judged;
+  for (const auto& [name, launches] : arms->second) {
+    const std::optional<Configuration> configuration = parse_configuration(name);
+    if (!configuration || configuration->is_default()) continue;
+    JudgedArm arm{*configuration, interval(times, Mode::graph, name),
+                  interval(times, Mode::eager, name), median_us(times, name), Standing::tie};
+    arm.standing = stand(arm.graph, arm.eager);
+    // It ran before, and failed later: whatever it gains, it is not to be trusted.
+    if (failed_a_check(recording, survey.point, *configuration)) arm.standing = Standing::loss;
+    judged.arms.push_back(arm);
+  }
+  return judged;
+}
+
+NullRun summarize_null(const std::vector<JudgedPoint>& points) {
+  NullRun run;
+  for (const JudgedPoint& judged : points) {
+    if (judged.null.launches == 0) continue;
+    run.lowest = run.points == 0 ? judged.null.ratio : std::min(run.lowest, judged.null.ratio);
+    run.highest = run.points == 0 ? judged.null.ratio : std::max(run.highest, judged.null.ratio);
+    if (stand(judged.null, {}) == Standing::win) ++run.false_wins;
+    ++run.points;
+  }
+  return run;
+}
+
+// What first uses of each algorithm added, at most.
+std::map<Algorithm, double> added_mib(const Recording& recording) {
+  std::map<Algorithm, double> added;
+  for (const MemoryRecord& record : recording.memory) {
+    double& most = added[record.algorithm];
+    most = std::max(most, record.added_mib);
+  }
+  return added;
+}
+
+// Leaves out algorithms, the costliest first, until the rest fits.
+void keep_memory_bound(Fit& fit, std::map<Algorithm, double> added, double max_extra_mib) {
+  while (true) {
+    std::set<Algorithm> used;
+    for (const Rule& rule : fit.policy.rules) used.insert(rule.choice.algorithm);
+    fit.added_mib = 0;
+    Algorithm costliest = Algorithm::ring;
+    for (const Algorithm algorithm : used) {
+      fit.added_mib += added[algorithm];
+      if (added[algorithm] > added[costliest] || !used.contains(costliest)) costliest = algorithm;
+    }
+    if (fit.added_mib <= max_extra_mib) return;
+    fit.left_out.push_back(fmt::format("rules with {}: they add {:.0f} MiB of GPU memory",
+                                       name_of(costliest), added[costliest]));
+    std::erase_if(fit.policy.rules,
+                  [&](const Rule& rule) { return rule.choice.algorithm == costliest; });
+  }
+}
+
+std::string header_text(const Json& header, const char* section, const char* key) {
+  const auto part = header.find(section);
+  if (part == header.end() || !part->is_object()) return {};
+  const auto value = part->find(key);
+  return value != part->end() && value->is_string() ? value->get<std::string>() : std::string();
+}
+
+int header_int(const Json& header, const char* section, const char* key) {
+  const auto part = header.find(section);
+  if (part == header.end() || !part->is_object()) return 0;
+  const auto value = part->find(key);
+  return value != part->end() && value->is_number_integer() ? value->get<int>() : 0;
+}
+
+void describe_machine(Policy& policy, const Json& header, const Fit& fit, int launches) {
+  const std::string gpu = header_text(header, "machine", "gpu");
+  if (!gpu.empty()) policy.gpu = gpu;
+  const std::string nccl = header_text(header, "nccl", "version");
+  if (const std::optional<int> code = parse_nccl_version(nccl)) {
+    const int major = *code / 10000;
+    const int minor = *code / 100 % 100;
+    policy.nccl =
+        NcclVersionRange::parse(fmt::format(">={}.{},<{}.{}", major, minor, major, minor + 1));
+  }
+  if (const auto set = header.find("set_environment"); set != header.end() && set->is_object()) {
+    for (const auto& [name, value] : set->items()) {
+      if (value.is_string()) policy.environment[name] = value.get<std::string>();
+    }
+  }
+  auto& facts = policy.measured_on;
+  for (const char* const key : {"gpu", "driver", "links", "p2p", "nvls"}) {
+    const std::string value = header_text(header, "machine", key);
+    if (!value.empty()) facts.emplace_back(key, value);
+  }
+  if (!nccl.empty()) facts.emplace_back("nccl", nccl);
+  const int emulated = header_int(header, "plan", "emulate_nodes");
+  if (emulated > 1) facts.emplace_back("emulated_nodes", std::int64_t{emulated});
+  for (const char* const key : {"dtype", "sizes"}) {
+    const std::string value = header_text(header, "plan", key);
+    if (!value.empty()) facts.emplace_back(key, value);
+  }
+  facts.emplace_back("launches", std::int64_t{launches});
+  facts.emplace_back("null_run", fmt::format("{:.3f} to {:.3f} over {} points", fit.null.lowest,
+                                             fit.null.highest, fit.null.points));
+  for (const char* const key : {"started", "vernier"}) {
+    if (const auto value = header.find(key); value != header.end() && value->is_string()) {
+      facts.emplace_back(key, value->get<std::string>());
+    }
+  }
+}
+
+}  // namespace
+
+Standing stand(const RatioInterval& graph, const RatioInterval& eager) {
+  if (graph.launches < 2) return Standing::tie;
+  if (graph.high95 < kRegression) return Standing::loss;
+  // 99 %, not 95: a calibration makes dozens of these decisions, and each has to be right.
+  if (graph.low99 <= 1.0 || graph.ratio < kSmallestGain) return Standing::tie;
+  if (eager.launches >= 2 && eager.high95 < kRegression) return Standing::eager_loss;
+  return Standing::win;
+}
+
+Fit fit(const Recording& recording, const FitOptions& options) {
+  Fit result;
+  std::set<int> launches;
+  for (const SampleRecord& record : recording.samples) {
+    if (record.phase == Phase::validate) launches.insert(record.launch);
+  }
+  if (launches.empty()) throw std::runtime_error("no launch judged anything yet: nothing to fit");
+  const LaunchRecord* const shape = recording.find_launch(*launches.begin());
+  if (shape == nullptr) throw std::runtime_error("the judging launch has no launch record");
+  const int ranks = header_int(recording.header, "plan", "ranks");
+  if (ranks < 2) throw std::runtime_error("the header does not say how many ranks there were");
+
+  for (const auto& [point, times] : judging_times(recording)) {
+    const SurveyRecord* const survey = recording.find_survey(point);
+    if (survey != nullptr) result.points.push_back(judge(recording, *survey, times));
+  }
+  result.null = summarize_null(result.points);
+  result.policy.name = options.name;
+  result.policy.rules = make_rules(result.points, recording.switches, ranks, shape->nodes);
+  keep_memory_bound(result, added_mib(recording), options.max_extra_mib);
+  describe_machine(result.policy, recording.header, result, static_cast<int>(launches.size()));
+  return result;
+}
+
+}  // namespace vernier::calibrate

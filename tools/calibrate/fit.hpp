@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From measurements to a policy: a pure function, so that a policy can be fitted again, elsewhere
+// and later. Only the launches that judge count; what proposed a configuration never judges it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/calibrate/recording.hpp"
+#include "tools/calibrate/statistics.hpp"
+#include "vernier/policy.hpp"
+
+namespace vernier::calibrate {
+
+// design.md: a regression is a whole 95 % interval below this.
+inline constexpr double kRegression = 0.98;
+// A gain below this is not worth a rule, however certain it is.
+inline constexpr double kSmallestGain = 1.01;
+
+enum class Standing {
+  win,        // faster in graphs, and not slower in eager mode: a rule may rest on it
+  tie,        // nothing can be said, or too little to matter
+  loss,       // slower in graphs (regression)
+  eager_loss  // faster in graphs, but slower in eager mode
+};
+
+struct JudgedArm {
+  Configuration configuration;
+  RatioInterval graph;
+  RatioInterval eager;
+  double tuned_us;  // median over launches and captures, in graphs
+  Standing standing;
+};
+
+struct JudgedPoint {
+  Point point;
+  bool halfway;        // not a size that was asked for: between two that were
+  Choice own;          // NCCL's own choice
+  double default_us;   // in graphs
+  RatioInterval null;  // NCCL's own choice against itself, in graphs
+  std::vector<JudgedArm> arms;
+};
+
+// The null run of a whole calibration: what its noise looks like.
+struct NullRun {
+  int points = 0;
+  double lowest = 1;  // ratio of a point
+  double highest = 1;
+  int false_wins = 0;  // points where NCCL's own choice would have won against itself
+};
+
+struct Fit {
+  Policy policy;
+  std::vector<JudgedPoint> points;  // by collective, then size
+  NullRun null;
+  double added_mib = 0;               // what the rules' algorithms add to a communicator
+  std::vector<std::string> left_out;  // algorithms that --max-extra-mib kept out, with why
+};
+
+struct FitOptions {
+  std::string name;          // of the policy
+  double max_extra_mib = 0;  // rules may add that much GPU memory to a communicator
+};
+
+// `recording` needs a header as calibrate writes it. Throws std::runtime_error where it holds no
+// judging launch.
+[[nodiscard]] Fit fit(const Recording& recording, const FitOptions& options);
+
+[[nodiscard]] Standing stand(const RatioInterval& graph, const RatioInterval& eager);
+
+// Rules from judged points: a rule covers a range where its configuration won at both ends and did
+// not lose halfway between calibrated sizes.
+[[nodiscard]] std::vector<Rule> make_rules(const std::vector<JudgedPoint>& points,
+                                           const std::vector<SwitchRecord>& switches, int ranks,
+                                           int nodes);
+
+}  // namespace vernier::calibrate

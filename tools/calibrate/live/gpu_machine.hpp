@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The GPUs of this machine as a search sees them.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "tools/calibrate/live/nccl_log.hpp"
+#include "tools/calibrate/live/rank_processes.hpp"
+#include "tools/calibrate/machine.hpp"
+
+namespace vernier::calibrate {
+
+class GpuMachine : public Machine {
+ public:
+  // `limit_s`: a command that takes longer than this beyond its expected time hangs.
+  GpuMachine(LaunchSetup setup, double limit_s);
+
+  LaunchRecord start_launch(int launch, bool audited) override;
+  SurveyRecord survey(const Point& point) override;
+  CheckRecord check(const Point& point, const Configuration& configuration) override;
+  Answer measure(const Request& request) override;
+  double used_mib() override;
+  [[nodiscard]] bool knows(const Point&, const Configuration&) const override { return true; }
+
+ private:
+  void start();
+  // After a hang or a crash: fresh processes for the same launch.
+  void start_again();
+  [[nodiscard]] RankProcesses::Answer must_ask(const Command& command);
+  [[nodiscard]] Outcome how_it_ended() const;
+
+  LaunchSetup setup_;
+  double limit_s_;
+  LaunchRecord launch_{};
+  bool audited_ = false;
+  std::optional<GrowingLog> log_;
+  std::unique_ptr<RankProcesses> processes_;
+};
+
+}  // namespace vernier::calibrate

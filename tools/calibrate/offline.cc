@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// vernier calibrate without GPUs: --refit makes the policy again from measurements, --replay runs
+// the whole search against them.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "tools/calibrate/options.hpp"
+#include "tools/calibrate/recorded_machine.hpp"
+#include "tools/calibrate/report.hpp"
+#include "tools/calibrate/search.hpp"
+#include "tools/calibrate/session.hpp"
+#include "tools/calibrate/terminal_progress.hpp"
+
+namespace vernier::calibrate {
+namespace {
+
+Recording must_read(const std::string& path) {
+  ReadRecording read = read_recording(path);
+  if (!read.recording) throw std::runtime_error(read.problem);
+  return std::move(*read.recording);
+}
+
+std::string name_from(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path().filename();
+  return folder.empty() ? std::string("calibrated") : folder.string();
+}
+
+int nccl_version_of(const Recording& recording) {
+  const auto nccl = recording.header.find("nccl");
+  if (nccl != recording.header.end() && nccl->is_object() && nccl->contains("version") &&
+      (*nccl)["version"].is_string()) {
+    if (const auto code = parse_nccl_version((*nccl)["version"].get<std::string>())) return *code;
+  }
+  throw std::runtime_error("the header does not say which NCCL it was");
+}
+
+// How much of what there was to gain the policy gains, by samples that the search never drew.
+std::string judge_by_truth(const Fit& fit, const Recording& recording,
+                           const RecordedMachine& machine) {
+  int rules = 0;
+  int slower = 0;
+  double worst_regret = 1;
+  Point worst{};
+  for (const JudgedPoint& judged : fit.points) {
+    const double default_us = machine.true_us(judged.point, kDefault);
+    const Rule* const rule = rule_at(fit.policy, judged);
+    double chosen_us = default_us;
+    if (rule != nullptr) {
+      ++rules;
+      chosen_us = machine.true_us(judged.point, {rule->choice, rule->channels.value_or(0)});
+      if (chosen_us * kRegression > default_us) ++slower;
+    }
+    double best_us = default_us;
+    for (const SampleRecord& record : recording.samples) {
+      if (record.point != judged.point || record.phase != Phase::validate) continue;
+      for (const Arm& arm : record.arms) {
+        const auto configuration = parse_configuration(arm.name);
+        if (configuration)
+          best_us = std::min(best_us, machine.true_us(judged.point, *configuration));
+      }
+    }
+    if (best_us > 0 && chosen_us / best_us > worst_regret) {
+      worst_regret = chosen_us / best_us;
+      worst = judged.point;
+    }
+  }
+  return fmt::format(
+      "Against samples that were not drawn: {} of {} sizes have a rule, {} of them are slower than "
+      "NCCL's own choice; farthest from the best {:.3f}{}.",
+      rules, fit.points.size(), slower, worst_regret,
+      worst_regret > 1 ? " at " + describe(worst) : "");
+}
+
+template <typename Work>
+ExitCode guarded(Work work) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    print_talk(std::string("vernier: error: ") + error.what());
+    return ExitCode::could_not_look;
+  }
+}
+
+}  // namespace
+
+ExitCode refit(const Options& options) {
+  return guarded([&] {
+    const Recording recording = must_read(options.refit);
+    const std::string name = options.name.empty() ? name_from(options.refit) : options.name;
+    std::filesystem::create_directories(options.out);
+    return conclude(fit(recording, {name, options.max_extra_mib}), options.out + "/policy.toml",
+                    options.json)
+               ? ExitCode::fine
+               : ExitCode::could_not_look;
+  });
+}
+
+ExitCode replay(const Options& options) {
+  return guarded([&] {
+    const Recording recording = must_read(options.replay);
+    const Plan plan = plan_of(recording);
+    RecordedMachine machine(recording, options.seed, RecordedMachine::Truth::as_recorded);
+    Recording drawn;
+    drawn.header = recording.header;
+    Journal journal(std::move(drawn), {});
+    {
+      TerminalProgress progress(true);
+      if (!Search(machine, journal, plan, nccl_version_of(recording), progress).run()) {
+        return ExitCode::could_not_look;
+      }
+    }
+    const std::string name = options.name.empty() ? name_from(options.replay) : options.name;
+    const Fit result = fit(journal.recording(), {name, options.max_extra_mib});
+    std::filesystem::create_directories(options.out);
+    if (!conclude(result, options.out + "/policy.toml", options.json)) {
+      return ExitCode::could_not_look;
+    }
+    const std::string truth = judge_by_truth(result, recording, machine);
+    if (options.json) {
+      print_talk(truth);
+    } else {
+      print_result(truth);
+    }
+    return ExitCode::fine;
+  });
+}
+
+}  // namespace vernier::calibrate

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tools/calibrate/configuration.hpp"
+#include "tools/common/command.hpp"
+
+namespace vernier::calibrate {
+
+struct Options {
+  std::string out = "vernier-calibration";  // folder
+  std::string name;                         // of the policy; empty: made from machine and shape
+  std::string nccl;                         // libnccl.so.2; empty: look for it
+  std::vector<Collective> collectives{Collective::allreduce, Collective::allgather,
+                                      Collective::reducescatter};
+  std::string sizes = "1KiB..16MiB";
+  std::string data_type = "bfloat16";
+  int ranks = 0;  // 0: one for each GPU
+  int emulate_nodes = 1;
+  std::map<std::string, std::string> environment;  // --env
+  int launches = 8;
+  int pairs = 8;
+  double max_extra_mib = 256;
+  double hang_limit_s = 30;
+  bool dry_run = false;
+  bool restart = false;
+  bool json = false;
+  bool quiet = false;
+  std::string replay;      // recording that stands in for the machine
+  std::string refit;       // recording to fit again
+  std::uint64_t seed = 1;  // of a replay
+};
+
+[[nodiscard]] ExitCode calibrate(const Options& options);
+[[nodiscard]] ExitCode refit(const Options& options);
+[[nodiscard]] ExitCode replay(const Options& options);
+
+}  // namespace vernier::calibrate

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is to be measured, and how often.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tools/calibrate/channels.hpp"
+#include "tools/calibrate/recording.hpp"
+
+namespace vernier::calibrate {
+
+inline constexpr int kScreenLaunch = 0;     // every configuration, a few captures each
+inline constexpr int kShortlistLaunch = 1;  // the best few, more captures each
+inline constexpr int kFirstJudgingLaunch = 2;
+inline constexpr int kShortlisted = 8;
+inline constexpr int kReplays = 3;  // timed replays of one capture
+
+struct Plan {
+  std::vector<Point> points;  // by collective, then size; what was asked for
+  int ranks = 0;
+  std::uint32_t element_bytes = 0;
+  int judging_launches = 8;
+  int screen_pairs = 4;
+  int pairs = 8;  // of each later launch
+};
+
+// Sizes as --sizes takes them: "1KiB..16MiB" (powers of two), "4KiB,5760,64KiB", or a mixture.
+// Throws std::invalid_argument that says what is allowed.
+[[nodiscard]] std::vector<std::uint64_t> parse_sizes(const std::string& text);
+
+// Every collective at every size, rounded down to whole elements on each rank; sizes below one
+// element are left out.
+[[nodiscard]] std::vector<Point> make_points(const std::vector<Collective>& collectives,
+                                             const std::vector<std::uint64_t>& sizes, int ranks,
+                                             std::uint32_t element_bytes);
+
+// The ways to run a call that are worth measuring: cells that NCCL can run, with channel requests
+// that differ in effect. NCCL's own choice without a request is not among them: it is the default.
+[[nodiscard]] std::vector<Configuration> candidates(const SurveyRecord& survey,
+                                                    const ChannelFacts& facts);
+
+// Bytes halfway between two sizes: where a rule that holds at both has to hold too.
+[[nodiscard]] Point between(const Point& low, const Point& high, int ranks,
+                            std::uint32_t element_bytes);
+
+// Seconds that one measuring of `arms` arms takes, given the time of one operation.
+[[nodiscard]] double expected_s(Mode mode, std::size_t arms, int pairs, int operations,
+                                double operation_us);
+
+inline constexpr double kStartLaunchS = 1;  // processes, contexts, communicators: as seen on H200s
+inline constexpr double kScreenPointS = 0.5;
+
+// Seconds that a whole calibration takes, before anything is known of the machine.
+[[nodiscard]] double rough_s(const Plan& plan);
+
+// Operations in one capture or eager block: enough to time, few enough where one takes long.
+[[nodiscard]] int operations_for(Mode mode, double operation_us);
+
+}  // namespace vernier::calibrate

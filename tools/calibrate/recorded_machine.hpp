@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A machine made of samples that a real one gave. A launch draws one recorded launch, a capture one
+// recorded capture, so that what differs from launch to launch and from capture to capture (two
+// levels, at times) differs here too. Every second capture is kept back: the truth that a result is
+// judged by is the median of samples that no search has drawn.
+#pragma once
+
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tools/calibrate/machine.hpp"
+
+namespace vernier::calibrate {
+
+class RecordedMachine : public Machine {
+ public:
+  // `null`: every configuration draws NCCL's own choice's samples, of another launch than the
+  // default does: then nothing is to be won, and whatever wins is a false win.
+  enum class Truth { as_recorded, null };
+  RecordedMachine(const Recording& recording, std::uint64_t seed, Truth truth);
+
+  LaunchRecord start_launch(int launch, bool audited) override;
+  SurveyRecord survey(const Point& point) override;
+  CheckRecord check(const Point& point, const Configuration& configuration) override;
+  Answer measure(const Request& request) override;
+  double used_mib() override;
+  [[nodiscard]] bool knows(const Point& point, const Configuration& configuration) const override;
+
+  // Median of the captures kept back, in graphs; 0 where there are none.
+  [[nodiscard]] double true_us(const Point& point, const Configuration& configuration) const;
+
+ private:
+  struct Series {
+    std::map<int, std::vector<std::vector<float>>> drawn_from;  // by recorded launch
+    std::vector<double> kept_back_us;
+  };
+  using Key = std::tuple<Point, Mode, std::string>;
+
+  [[nodiscard]] const Series* find(const Point& point, Mode mode, const std::string& name) const;
+  [[nodiscard]] std::vector<float> draw(const Series& series, int wanted_launch);
+
+  const Recording& recording_;
+  std::map<Key, Series> series_;
+  std::vector<int> judging_launches_;
+  std::mt19937_64 random_;
+  Truth truth_;
+  LaunchRecord launch_{};
+  int default_launch_ = 0;    // recorded launch that NCCL's own choice draws from
+  int candidate_launch_ = 0;  // recorded launch that candidates draw from
+  std::map<Algorithm, double> added_mib_;
+  std::map<Algorithm, double> taken_mib_;
+};
+
+}  // namespace vernier::calibrate

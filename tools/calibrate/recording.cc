@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/calibrate/recording.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "vernier/policy.hpp"
+
+namespace vernier::calibrate {
+namespace {
+
+constexpr std::array<std::string_view, 4> kPhaseNames = {"pilot", "screen", "shortlist",
+                                                         "validate"};
+constexpr std::array<std::string_view, 2> kModeNames = {"graph", "eager"};
+constexpr std::array<std::string_view, 5> kOutcomeNames = {"exact", "wrong", "hung", "crashed",
+                                                           "refused"};
+
+// Hundredths of a microsecond are below every timer that was read.
+double rounded(double value) { return std::round(value * 100) / 100; }
+
+Json point_json(std::string_view record, const Point& point) {
+  return {{"record", record}, {"collective", name_of(point.collective)}, {"bytes", point.nbytes}};
+}
+
+}  // namespace
+
+std::string_view name_of(Phase phase) { return kPhaseNames[static_cast<std::size_t>(phase)]; }
+std::string_view name_of(Mode mode) { return kModeNames[static_cast<std::size_t>(mode)]; }
+std::string_view name_of(Outcome outcome) {
+  return kOutcomeNames[static_cast<std::size_t>(outcome)];
+}
+
+const SurveyRecord* Recording::find_survey(const Point& point) const {
+  const auto found = std::find_if(surveys.begin(), surveys.end(),
+                                  [&](const SurveyRecord& s) { return s.point == point; });
+  return found == surveys.end() ? nullptr : &*found;
+}
+
+const LaunchRecord* Recording::find_launch(int launch) const {
+  const auto found = std::find_if(launches.begin(), launches.end(),
+                                  [&](const LaunchRecord& l) { return l.launch == launch; });
+  return found == launches.end() ? nullptr : &*found;
+}
+
+const CheckRecord* Recording::find_check(const Point& point,
+                                         const Configuration& configuration) const {
+  const auto found = std::find_if(checks.begin(), checks.end(), [&](const CheckRecord& c) {
+    return c.point == point && c.configuration == configuration;
+  });
+  return found == checks.end() ? nullptr : &*found;
+}
+
+Json to_json(const LaunchRecord& record) {
+  return {{"record", "launch"},      {"launch", record.launch},
+          {"nodes", record.nodes},   {"comm_channels", record.comm_channels},
+          {"sm_mhz", record.sm_mhz}, {"memory_mhz", record.memory_mhz}};
+}
+
+Json to_json(const SurveyRecord& record) {
+  Json json = point_json("survey", record.point);
+  json["own"] = format_choice(record.own);
+  json["usable_us"] = Json::object();
+  for (const auto& [choice, us] : record.usable_us) {
+    json["usable_us"][format_choice(choice)] = rounded(us);
+  }
+  return json;
+}
+
+Json to_json(const SwitchRecord& record) {
+  Json json = point_json("switch", record.point);
+  json["own"] = format_choice(record.own);
+  return json;
+}
+
+Json to_json(const CheckRecord& record) {
+  Json json = point_json("check", record.point);
+  json["launch"] = record.launch;
+  json["configuration"] = format_configuration(record.configuration);
+  json["outcome"] = name_of(record.outcome);
+  if (!record.detail.empty()) json["detail"] = record.detail;
+  if (!record.applied.empty()) json["applied"] = record.applied;
+  return json;
+}
+
+Json to_json(const SampleRecord& record) {
+  Json json = point_json("samples", record.point);
+  json["launch"] = record.launch;
+  json["phase"] = name_of(record.phase);
+  json["mode"] = name_of(record.mode);
+  json["operations"] = record.operations;
+  json["us"] = Json::object();
+  for (const Arm& arm : record.arms) {
+    Json& times = json["us"][arm.name] = Json::array();
+    for (const std::vector<float>& pair : arm.times_us) {
+      Json& replays = times.emplace_back(Json::array());
+      for (const float time_us : pair) replays.push_back(rounded(time_us));
+    }
+  }
+  return json;
+}
+
+Json to_json(const MemoryRecord& record) {
+  return {{"record", "memory"},
+          {"launch", record.launch},
+          {"algorithm", name_of(record.algorithm)},
+          {"added_mib", rounded(record.added_mib)}};
+}
+
+}  // namespace vernier::calibrate

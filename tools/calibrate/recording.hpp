@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// measurements.jsonl: everything a calibration saw, one JSON document a line, in the order in which
+// it was seen. docs/measurements-format.md is the format; this is its model. A policy is a pure
+// function of it (fit.hpp), it can stand in for the machine (recorded_machine.hpp), and an
+// interrupted calibration goes on from it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tools/calibrate/configuration.hpp"
+#include "tools/common/output.hpp"
+
+namespace vernier::calibrate {
+
+inline constexpr int kRecordingSchema = 1;
+
+// Launches count from 0. The first two look for candidates, the others judge them.
+enum class Phase { pilot, screen, shortlist, validate };
+enum class Mode { graph, eager };
+
+// One communicator's life.
+struct LaunchRecord {
+  int launch;
+  int nodes;          // as NCCL counts them
+  int comm_channels;  // comm->nChannels
+  int sm_mhz;         // clocks of the first GPU when all ranks ran; 0: not known
+  int memory_mhz;
+};
+
+// What NCCL says of a call before it is run.
+struct SurveyRecord {
+  Point point;
+  Choice own;                                        // NCCL's own choice
+  std::vector<std::pair<Choice, double>> usable_us;  // cells it can run, with predicted times
+};
+
+// NCCL's own choice is `own` from this size on, up to the next surveyed size.
+struct SwitchRecord {
+  Point point;
+  Choice own;
+};
+
+// Whether every element on every rank was what it had to be, in one eager call.
+enum class Outcome { exact, wrong, hung, crashed, refused };
+struct CheckRecord {
+  int launch;
+  Point point;
+  Configuration configuration;
+  Outcome outcome;
+  std::string detail;   // what was seen; empty for `exact`
+  std::string applied;  // what NCCL's log says it ran, "ring/ll/4"; empty where it does not say
+};
+
+// A way of running a call and its times: microseconds per operation, slowest rank.
+struct Arm {
+  std::string name;                          // a configuration, or kNullArm
+  std::vector<std::vector<float>> times_us;  // [pair][replay]; eager has one number a pair
+};
+inline constexpr std::string_view kNullArm = "null";  // NCCL's own choice once more
+
+// Pair i of each arm was measured in direct succession, in fresh captures.
+struct SampleRecord {
+  int launch;
+  Phase phase;
+  Mode mode;
+  Point point;
+  int operations;  // in one capture, or in one eager block
+  std::vector<Arm> arms;
+};
+
+// GPU memory that first uses of an algorithm took in a communicator that had run NCCL's own
+// choices; the largest of all ranks.
+struct MemoryRecord {
+  int launch;
+  Algorithm algorithm;
+  double added_mib;
+};
+
+struct Recording {
+  Json header;  // machine, NCCL, environment, plan, command
+  std::vector<LaunchRecord> launches;
+  std::vector<SurveyRecord> surveys;
+  std::vector<SwitchRecord> switches;
+  std::vector<CheckRecord> checks;
+  std::vector<SampleRecord> samples;
+  std::vector<MemoryRecord> memory;
+
+  [[nodiscard]] const SurveyRecord* find_survey(const Point& point) const;
+  [[nodiscard]] const LaunchRecord* find_launch(int launch) const;
+  // Of the first launch that has it.
+  [[nodiscard]] const CheckRecord* find_check(const Point& point,
+                                              const Configuration& configuration) const;
+};
+
+[[nodiscard]] Json to_json(const LaunchRecord& record);
+[[nodiscard]] Json to_json(const SurveyRecord& record);
+[[nodiscard]] Json to_json(const SwitchRecord& record);
+[[nodiscard]] Json to_json(const CheckRecord& record);
+[[nodiscard]] Json to_json(const SampleRecord& record);
+[[nodiscard]] Json to_json(const MemoryRecord& record);
+
+struct ReadRecording {
+  std::optional<Recording> recording;
+  std::string problem;             // why there is none: "FILE:LINE: what"
+  std::size_t complete_bytes = 0;  // without a last line that was cut off
+};
+
+// From JSON Lines text. A last line without its end is left out.
+[[nodiscard]] ReadRecording parse_recording(const std::string& origin, std::string_view text);
+
+// From a file, gzip or not.
+[[nodiscard]] ReadRecording read_recording(const std::string& path);
+
+[[nodiscard]] std::string_view name_of(Phase phase);
+[[nodiscard]] std::string_view name_of(Mode mode);
+[[nodiscard]] std::string_view name_of(Outcome outcome);
+
+}  // namespace vernier::calibrate

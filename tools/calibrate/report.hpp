@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "tools/calibrate/fit.hpp"
+
+namespace vernier::calibrate {
+
+// NCCL's own choice against the policy, one row a point; ranges of ratios are 95 % intervals.
+[[nodiscard]] std::string table_text(const Fit& fit);
+
+// One sentence: what to do.
+[[nodiscard]] std::string verdict(const Fit& fit);
+
+// What the null run says, in one sentence.
+[[nodiscard]] std::string null_text(const NullRun& null);
+
+[[nodiscard]] Json to_json(const Fit& fit);
+
+// The rule that covers a point where NCCL's own choice is `own`; nullptr: none.
+[[nodiscard]] const Rule* rule_at(const Policy& policy, const JudgedPoint& judged);
+
+}  // namespace vernier::calibrate

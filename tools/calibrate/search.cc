@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/calibrate/search.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "tools/calibrate/machine_error.hpp"
+#include "tools/calibrate/statistics.hpp"
+#include "vernier/nccl_version.hpp"
+
+namespace vernier::calibrate {
+namespace {
+
+constexpr std::size_t kArmsAtOnce = 24;   // beside the default; one chunk is one journal record
+constexpr double kHopeless = 0.6;         // ratio after one capture: not looked at again
+constexpr double kShortlistRatio = 0.97;  // a few captures miss by that much
+constexpr double kAsGoodAsBest = 0.985;   // then the neighbour's pick is preferred: fewer rules
+constexpr int kPilotOperations = 4;
+
+struct Stopped {};  // thrown where the user wants to stop
+
+std::string name_of_arm(const Configuration& configuration) {
+  return format_configuration(configuration);
+}
+
+const Arm* find_arm(const SampleRecord& record, std::string_view name) {
+  const auto found = std::find_if(record.arms.begin(), record.arms.end(),
+                                  [&](const Arm& arm) { return arm.name == name; });
+  return found == record.arms.end() ? nullptr : &*found;
+}
+
+double of_capture(const std::vector<float>& replays) {
+  return median({replays.begin(), replays.end()});
+}
+
+}  // namespace
+
+double median_ratio(const Recording& recording, const Point& point, const std::string& name,
+                    Phase phase) {
+  std::vector<double> ratios;
+  for (const SampleRecord& record : recording.samples) {
+    if (record.point != point || record.phase != phase || record.mode != Mode::graph) continue;
+    const Arm* const reference = find_arm(record, "default");
+    const Arm* const candidate = find_arm(record, name);
+    if (reference == nullptr || candidate == nullptr) continue;
+    for (std::size_t i = 0; i < reference->times_us.size() && i < candidate->times_us.size(); ++i) {
+      ratios.push_back(of_capture(reference->times_us[i]) / of_capture(candidate->times_us[i]));
+    }
+  }
+  return ratios.empty() ? 0 : median(std::move(ratios));
+}
+
+Search::Search(Machine& machine, Journal& journal, const Plan& plan, int nccl_version,
+               Progress& progress)
+    : machine_(machine),
+      journal_(journal),
+      plan_(plan),
+      nccl_version_(nccl_version),
+      progress_(progress) {}
+
+bool Search::run() {
+  try {
+    progress_.remaining(rough_s(plan_));
+    screen();
+    shortlist();
+    const std::vector<Judged> judged = choose();
+    double judging_s = 0;
+    for (const auto& [point, picks] : judged) {
+      for (const Mode mode : {Mode::graph, Mode::eager}) {
+        const double us = default_us(point);
+        judging_s += expected_s(mode, picks.size() + 2, plan_.pairs, operations_for(mode, us), us);
+      }
+    }
+    progress_.remaining(plan_.judging_launches * (judging_s + kStartLaunchS));
+    for (int i = 0; i < plan_.judging_launches; ++i) judge(kFirstJudgingLaunch + i, judged);
+    return true;
+  } catch (const Stopped&) {
+    return false;
+  }
+}
+
+// ---- one thing at a time, from the journal where it is there
+// -------------------------------------
+
+void Search::need_launch(int launch) {
+  if (progress_.stopped()) throw Stopped{};
+  if (running_launch_ == launch) return;
+  progress_.show(fmt::format("launch {}: starting", launch));
+  const LaunchRecord record = machine_.start_launch(launch, launch == kScreenLaunch);
+  running_launch_ = launch;
+  progress_.done(kStartLaunchS);
+  if (journal_.recording().find_launch(launch) == nullptr) journal_.add(record);
+}
+
+const SurveyRecord& Search::surveyed(const Point& point) {
+  if (journal_.recording().find_survey(point) == nullptr) {
+    if (running_launch_ < 0) need_launch(kScreenLaunch);
+    journal_.add(machine_.survey(point));
+  }
+  return *journal_.recording().find_survey(point);
+}
+
+bool Search::checked(int launch, const Point& point, const Configuration& configuration) {
+  const CheckRecord* known = nullptr;
+  for (const CheckRecord& check : journal_.recording().checks) {
+    if (check.point != point || !(check.configuration == configuration)) continue;
+    if (check.outcome != Outcome::exact) return false;  // once is enough
+    if (check.launch == launch) known = &check;
+  }
+  if (known != nullptr) return true;
+  need_launch(launch);
+  progress_.show(fmt::format("launch {}: checking {} {}", launch, describe(point),
+                             format_configuration(configuration)));
+  CheckRecord record = machine_.check(point, configuration);
+  record.launch = launch;
+  const Outcome outcome = record.outcome;
+  if (outcome != Outcome::exact && outcome != Outcome::refused) {
+    progress_.note(fmt::format("{} with {}: {}: {}", describe(point),
+                               format_configuration(configuration), name_of(outcome),
+                               record.detail));
+  }
+  journal_.add(std::move(record));
+  if (outcome != Outcome::exact && configuration.is_default()) {
+    throw MachineError(fmt::format("NCCL's own choice for {} failed ({}): mend that first",
+                                   describe(point), name_of(outcome)));
+  }
+  return outcome == Outcome::exact;
+}
+
+void Search::sample(int launch, Phase phase, Mode mode, const Point& point, int pairs,
+                    const std::vector<Configuration>& arms, bool with_null) {
+  std::vector<std::string> names{"default"};
+  for (const Configuration& arm : arms) names.push_back(name_of_arm(arm));
+  if (with_null) names.emplace_back(kNullArm);
+  const int operations =
+      phase == Phase::pilot ? kPilotOperations : operations_for(mode, default_us(point));
+  const bool judging = phase == Phase::validate || phase == Phase::shortlist;
+  const double cost_s =
+      judging ? expected_s(mode, names.size(), pairs, operations, default_us(point)) : 0.0;
+
+  for (const SampleRecord& record : journal_.recording().samples) {
+    if (record.launch != launch || record.phase != phase || record.mode != mode ||
+        record.point != point || record.arms.size() != names.size()) {
+      continue;
+    }
+    const bool same =
+        std::equal(names.begin(), names.end(), record.arms.begin(),
+                   [](const std::string& n, const Arm& arm) { return n == arm.name; });
+    if (same && static_cast<int>(record.arms[0].times_us.size()) == pairs) {
+      progress_.done(cost_s);
+      return;
+    }
+  }
+
+  need_launch(launch);
+  progress_.show(
+      fmt::format("launch {}: {} {} ({})", launch, name_of(phase), describe(point), name_of(mode)));
+  Request request{point, {kDefault}, mode, pairs, operations};
+  request.arms.insert(request.arms.end(), arms.begin(), arms.end());
+  if (with_null) request.arms.push_back(kDefault);
+  Answer answer = machine_.measure(request);
+  progress_.done(cost_s);
+  if (answer.times_us.empty()) {
+    if (arms.empty()) {
+      throw MachineError(fmt::format("NCCL's own choice for {} {} while it was timed: {}",
+                                     describe(point), name_of(answer.outcome), answer.detail));
+    }
+    // One of them did it; which one cannot be told, so none is proposed.
+    for (const Configuration& arm : arms) {
+      journal_.add(CheckRecord{launch,
+                               point,
+                               arm,
+                               answer.outcome,
+                               "while it was timed with others: " + answer.detail,
+                               {}});
+    }
+    progress_.note(fmt::format("{}: {} while it was timed: {}", describe(point),
+                               name_of(answer.outcome), answer.detail));
+    return;
+  }
+  SampleRecord record{launch, phase, mode, point, operations, {}};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    record.arms.push_back({names[i], std::move(answer.times_us[i])});
+  }
+  journal_.add(std::move(record));
+}
+
+double Search::default_us(const Point& point) {
+  const auto known = [&]() -> const SampleRecord* {
+    for (const SampleRecord& record : journal_.recording().samples) {
+      if (record.point == point && record.phase == Phase::pilot) return &record;
+    }
+    return nullptr;
+  };
+  if (known() == nullptr) {
+    sample(std::max(running_launch_, 0), Phase::pilot, Mode::graph, point, 1, {}, false);
+  }
+  return of_capture(known()->arms[0].times_us[0]);
+}
+
+// ---- the three steps
+// -----------------------------------------------------------------------------
+
+void Search::screen() {
+  for (const Point& point : plan_.points) {
+    const SurveyRecord survey = surveyed(point);
+    if (!checked(kScreenLaunch, point, kDefault)) continue;
+    const LaunchRecord* const launch = journal_.recording().find_launch(kScreenLaunch);
+    const ChannelFacts facts{nccl_version_, plan_.ranks, launch->comm_channels,
+                             plan_.element_bytes};
+    // What NCCL's log says was applied tells requests apart better than any rule.
+    std::set<std::string> effects{journal_.recording().find_check(point, kDefault)->applied};
+    std::vector<Configuration> arms;
+    for (const Configuration& candidate : candidates(survey, facts)) {
+      if (!machine_.knows(point, candidate)) continue;
+      if (!checked(kScreenLaunch, point, candidate)) continue;
+      const std::string& applied = journal_.recording().find_check(point, candidate)->applied;
+      if (!applied.empty() && !effects.insert(applied).second) continue;
+      arms.push_back(candidate);
+    }
+    std::vector<Configuration> promising;
+    for (std::size_t first = 0; first < arms.size(); first += kArmsAtOnce) {
+      const std::size_t last = std::min(first + kArmsAtOnce, arms.size());
+      const std::vector<Configuration> chunk(arms.begin() + static_cast<std::ptrdiff_t>(first),
+                                             arms.begin() + static_cast<std::ptrdiff_t>(last));
+      sample(kScreenLaunch, Phase::screen, Mode::graph, point, 1, chunk, false);
+      for (const Configuration& arm : chunk) {
+        if (median_ratio(journal_.recording(), point, name_of_arm(arm), Phase::screen) >
+            kHopeless) {
+          promising.push_back(arm);
+        }
+      }
+    }
+    for (std::size_t first = 0; first < promising.size(); first += kArmsAtOnce) {
+      const std::size_t last = std::min(first + kArmsAtOnce, promising.size());
+      sample(kScreenLaunch, Phase::screen, Mode::graph, point, plan_.screen_pairs - 1,
+             {promising.begin() + static_cast<std::ptrdiff_t>(first),
+              promising.begin() + static_cast<std::ptrdiff_t>(last)},
+             false);
+    }
+    progress_.done(kScreenPointS);
+  }
+}
+
+void Search::shortlist() {
+  for (const Point& point : plan_.points) {
+    std::vector<std::pair<double, Configuration>> ranked;
+    for (const CheckRecord& check : journal_.recording().checks) {
+      if (check.point != point || check.launch != kScreenLaunch) continue;
+      if (check.configuration.is_default() || check.outcome != Outcome::exact) continue;
+      const double ratio = median_ratio(journal_.recording(), point,
+                                        name_of_arm(check.configuration), Phase::screen);
+      if (ratio > kShortlistRatio) ranked.emplace_back(ratio, check.configuration);
+    }
+    std::stable_sort(ranked.begin(), ranked.end(),
+                     [](const auto& a, const auto& b) { return a.first > b.first; });
+    if (ranked.size() > kShortlisted) ranked.resize(kShortlisted);
+    std::vector<Configuration> arms;
+    for (const auto& [ratio, configuration] : ranked) {
+      if (checked(kShortlistLaunch, point, configuration)) arms.push_back(configuration);
+    }
+    if (!arms.empty()) {
+      sample(kShortlistLaunch, Phase::shortlist, Mode::graph, point, plan_.pairs, arms, false);
+    }
+  }
+}
+
+std::vector<Search::Judged> Search::choose() {
+  std::vector<Judged> at_points;
+  for (const Point& point : plan_.points) {
+    Judged judged{point, {}};
+    double best = 1.0;
+    std::vector<std::pair<double, Configuration>> rated;
+    for (const SampleRecord& record : journal_.recording().samples) {
+      if (record.point != point || record.phase != Phase::shortlist) continue;
+      for (const Arm& arm : record.arms) {
+        const std::optional<Configuration> configuration = parse_configuration(arm.name);
+        if (!configuration || configuration->is_default()) continue;
+        const double ratio = median_ratio(journal_.recording(), point, arm.name, Phase::shortlist);
+        rated.emplace_back(ratio, *configuration);
+        best = std::max(best, ratio);
+      }
+    }
+    const bool has_neighbour = !at_points.empty() && !at_points.back().picks.empty() &&
+                               at_points.back().point.collective == point.collective;
+    for (const auto& [ratio, configuration] : rated) {
+      if (ratio <= 1.0) continue;
+      const bool as_before = has_neighbour && configuration == at_points.back().picks[0];
+      if (ratio == best && judged.picks.empty()) judged.picks = {configuration};
+      if (as_before && ratio >= best * kAsGoodAsBest) judged.picks = {configuration};
+    }
+    at_points.push_back(std::move(judged));
+  }
+
+  std::vector<Judged> all;
+  for (std::size_t i = 0; i < at_points.size(); ++i) {
+    all.push_back(at_points[i]);
+    if (i + 1 == at_points.size()) break;
+    const Judged& low = at_points[i];
+    const Judged& high = at_points[i + 1];
+    if (low.point.collective != high.point.collective) continue;
+    Judged middle{between(low.point, high.point, plan_.ranks, plan_.element_bytes), low.picks};
+    for (const Configuration& pick : high.picks) {
+      if (std::find(middle.picks.begin(), middle.picks.end(), pick) == middle.picks.end()) {
+        middle.picks.push_back(pick);
+      }
+    }
+    std::erase_if(middle.picks,
+                  [&](const Configuration& pick) { return !machine_.knows(middle.point, pick); });
+    const bool inside = low.point < middle.point && middle.point < high.point;
+    if (inside && !middle.picks.empty()) all.push_back(std::move(middle));
+  }
+  find_switches(all);
+  return all;
+}
+
+// Where NCCL's own choice changes between two judged points, to the byte: a rule names what it is
+// instead of.
+void Search::find_switches(const std::vector<Judged>& judged) {
+  for (std::size_t i = 0; i + 1 < judged.size(); ++i) {
+    const auto& [point, picks] = judged[i];
+    const auto& [next, next_picks] = judged[i + 1];
+    if (point.collective != next.collective || (picks.empty() && next_picks.empty())) continue;
+    const Choice own = surveyed(point).own;
+    const Choice next_own = surveyed(next).own;
+    if (own == next_own) continue;
+    const bool known = std::any_of(journal_.recording().switches.begin(),
+                                   journal_.recording().switches.end(), [&](const SwitchRecord& s) {
+                                     return point < s.point && s.point <= next &&
+                                            s.point.collective == point.collective;
+                                   });
+    if (known) continue;
+    if (running_launch_ < 0) need_launch(kScreenLaunch);
+    Point low = point;
+    Point high = next;
+    SurveyRecord at_high = surveyed(next);
+    while (true) {
+      const Point middle = between(low, high, plan_.ranks, plan_.element_bytes);
+      if (middle <= low || middle >= high) break;
+      SurveyRecord seen = machine_.survey(middle);
+      if (seen.own == own) {
+        low = middle;
+      } else {
+        high = middle;
+        at_high = std::move(seen);
+      }
+    }
+    journal_.add(SwitchRecord{high, at_high.own});
+  }
+}
+
+// First uses, in an order that tells what each algorithm takes: NCCL's own choices, then the picks
+// algorithm by algorithm.
+void Search::warm_up(int launch, const std::vector<Judged>& judged) {
+  for (const auto& [point, picks] : judged) (void)checked(launch, point, kDefault);
+  std::set<Algorithm> algorithms;
+  for (const auto& [point, picks] : judged) {
+    for (const Configuration& pick : picks) algorithms.insert(pick.choice->algorithm);
+  }
+  for (const Algorithm algorithm : algorithms) {
+    const bool measured = std::any_of(
+        journal_.recording().memory.begin(), journal_.recording().memory.end(),
+        [&](const MemoryRecord& m) { return m.launch == launch && m.algorithm == algorithm; });
+    if (measured) continue;
+    need_launch(launch);
+    const double before_mib = machine_.used_mib();
+    for (const auto& [point, picks] : judged) {
+      for (const Configuration& pick : picks) {
+        if (pick.choice->algorithm == algorithm) (void)checked(launch, point, pick);
+      }
+    }
+    // A failed check began a new communicator, whose memory has nothing to do with the old one's.
+    const double added_mib = std::max(0.0, machine_.used_mib() - before_mib);
+    journal_.add(MemoryRecord{launch, algorithm, added_mib});
+  }
+}
+
+void Search::judge(int launch, const std::vector<Judged>& judged) {
+  warm_up(launch, judged);
+  for (const auto& [point, picks] : judged) {
+    std::vector<Configuration> arms;
+    for (const Configuration& pick : picks) {
+      if (checked(launch, point, pick)) arms.push_back(pick);
+    }
+    sample(launch, Phase::validate, Mode::graph, point, plan_.pairs, arms, true);
+    sample(launch, Phase::validate, Mode::eager, point, plan_.pairs, arms, true);
+  }
+}
+
+}  // namespace vernier::calibrate

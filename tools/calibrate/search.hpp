@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The order in which things are measured. Three steps, each on launches of its own, so that no
+// sample both proposes a configuration and judges it:
+//
+//   1. screen     launch 0: every candidate of every point is checked and timed, a few captures
+//   2. shortlist  launch 1: the best few of each point again, more captures; one pick remains
+//   3. judge      launches 2..: the pick against NCCL's own choice, at every point and halfway
+//                 between; beside it NCCL's own choice once more (the null run), and eager calls
+//
+// Everything goes through the journal: what it already holds is not measured again.
+#pragma once
+
+#include <vector>
+
+#include "tools/calibrate/journal.hpp"
+#include "tools/calibrate/machine.hpp"
+#include "tools/calibrate/plan.hpp"
+#include "tools/calibrate/progress.hpp"
+
+namespace vernier::calibrate {
+
+class Search {
+ public:
+  Search(Machine& machine, Journal& journal, const Plan& plan, int nccl_version,
+         Progress& progress);
+
+  // False when it was stopped before its end. MachineError: the machine cannot be measured.
+  [[nodiscard]] bool run();
+
+ private:
+  struct Judged {
+    Point point;
+    std::vector<Configuration> picks;  // none: the null run alone
+  };
+
+  void screen();
+  void shortlist();
+  [[nodiscard]] std::vector<Judged> choose();
+  void find_switches(const std::vector<Judged>& judged);
+  void judge(int launch, const std::vector<Judged>& judged);
+
+  void need_launch(int launch);
+  const SurveyRecord& surveyed(const Point& point);
+  bool checked(int launch, const Point& point, const Configuration& configuration);
+  void sample(int launch, Phase phase, Mode mode, const Point& point, int pairs,
+              const std::vector<Configuration>& arms, bool with_null);
+  [[nodiscard]] double default_us(const Point& point);
+  void warm_up(int launch, const std::vector<Judged>& judged);
+
+  Machine& machine_;
+  Journal& journal_;
+  const Plan& plan_;
+  int nccl_version_;
+  Progress& progress_;
+  int running_launch_ = -1;
+};
+
+// Median over captures of `name` at a point in one phase, and of NCCL's own choice beside it; the
+// ratio of the two. 0 where there are no samples.
+[[nodiscard]] double median_ratio(const Recording& recording, const Point& point,
+                                  const std::string& name, Phase phase);
+
+}  // namespace vernier::calibrate

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Ratios of paired times, with intervals whose unit of repetition is the launch: a communicator is
+// a few per cent faster or slower than its twin for as long as it lives, so more pairs make a
+// launch more certain of its own communicator, and only more launches say something of the next
+// one.
+#pragma once
+
+#include <vector>
+
+namespace vernier::calibrate {
+
+[[nodiscard]] double median(std::vector<double> values);  // of at least one
+
+// Of default over candidate: above 1, the candidate is faster.
+struct RatioInterval {
+  double ratio = 1;  // geometric mean over launches of each launch's median pair ratio
+  double low95 = 0;  // Student's t over launches, on logarithms
+  double high95 = 0;
+  double low99 = 0;
+  double high99 = 0;
+  int launches = 0;
+  int pairs = 0;  // of all launches
+};
+
+// The times of one launch: element i of both lists is pair i, in microseconds.
+struct LaunchPairs {
+  std::vector<double> reference_us;
+  std::vector<double> candidate_us;
+};
+
+// With one launch the interval is 0 to infinity: nothing can be said. Launches without pairs are
+// left out; no launch at all gives `launches` 0.
+[[nodiscard]] RatioInterval ratio_interval(const std::vector<LaunchPairs>& launches);
+
+}  // namespace vernier::calibrate
