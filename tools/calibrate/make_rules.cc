@@ -167,13 +167,13 @@ class RuleMaker {
       }
       inside = here;
       least = arm->graph.low95;
-      const auto rounded = [](double value, double unit) {
-        return std::round(value / unit) * unit;
+      const auto rounded = [](double value, double per_unit) {
+        return std::round(value * per_unit) / per_unit;
       };
-      evidence.default_us = rounded(judged.default_us, 0.01);
-      evidence.tuned_us = rounded(arm->tuned_us, 0.01);
-      evidence.ratio_low = rounded(arm->graph.low95, 0.001);
-      evidence.ratio_high = rounded(arm->graph.high95, 0.001);
+      evidence.default_us = rounded(judged.default_us, 100);
+      evidence.tuned_us = rounded(arm->tuned_us, 100);
+      evidence.ratio_low = rounded(arm->graph.low95, 1000);
+      evidence.ratio_high = rounded(arm->graph.high95, 1000);
     }
     evidence.samples = samples;
     return evidence;

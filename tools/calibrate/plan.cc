@@ -84,11 +84,13 @@ Point between(const Point& low, const Point& high, int ranks, std::uint32_t elem
           whole_bytes(low.collective, (low.nbytes + high.nbytes) / 2, ranks, element_bytes)};
 }
 
-double expected_s(Mode mode, std::size_t arms, int pairs, int operations, double operation_us) {
+double expected_s(Mode mode, std::size_t arms, int pairs, double operation_us) {
   // Capturing and instantiating: measured at 2 to 6 ms on H200s.
   const double setup_us = mode == Mode::graph ? 4000.0 : 100.0;
-  const int runs = mode == Mode::graph ? 1 + kReplays : 1;
-  return static_cast<double>(arms) * pairs * (setup_us + runs * operations * operation_us) * 1e-6;
+  const Effort effort = effort_for(mode, operation_us);
+  const int runs = mode == Mode::graph ? 1 + effort.replays : 1;
+  return static_cast<double>(arms) * pairs * (setup_us + runs * effort.operations * operation_us) *
+         1e-6;
 }
 
 double rough_s(const Plan& plan) {
@@ -98,16 +100,18 @@ double rough_s(const Plan& plan) {
   const int launches = kFirstJudgingLaunch + plan.judging_launches;
   double point_s = 0;
   for (const Mode mode : {Mode::graph, Mode::eager}) {
-    point_s += expected_s(mode, kArms, plan.pairs, operations_for(mode, kGuessedUs), kGuessedUs);
+    point_s += expected_s(mode, kArms, plan.pairs, kGuessedUs);
   }
   return launches * kStartLaunchS + points * (kScreenPointS + plan.judging_launches * point_s);
 }
 
-int operations_for(Mode mode, double operation_us) {
-  if (mode == Mode::graph) {
-    return static_cast<int>(std::clamp(4000.0 / operation_us, 3.0, 20.0));
+Effort effort_for(Mode mode, double operation_us) {
+  if (mode == Mode::eager) {
+    return {static_cast<int>(std::clamp(4000.0 / operation_us, 5.0, 50.0)), 1};
   }
-  return static_cast<int>(std::clamp(8000.0 / operation_us, 5.0, 50.0));
+  const int operations = static_cast<int>(std::clamp(2500.0 / operation_us, 3.0, 20.0));
+  return {operations,
+          static_cast<int>(std::clamp(8000.0 / (operations * operation_us), 3.0, 11.0))};
 }
 
 }  // namespace vernier::calibrate

@@ -16,7 +16,6 @@ inline constexpr int kScreenLaunch = 0;     // every configuration, a few captur
 inline constexpr int kShortlistLaunch = 1;  // the best few, more captures each
 inline constexpr int kFirstJudgingLaunch = 2;
 inline constexpr int kShortlisted = 8;
-inline constexpr int kReplays = 3;  // timed replays of one capture
 
 struct Plan {
   std::vector<Point> points;  // by collective, then size; what was asked for
@@ -47,8 +46,7 @@ struct Plan {
                             std::uint32_t element_bytes);
 
 // Seconds that one measuring of `arms` arms takes, given the time of one operation.
-[[nodiscard]] double expected_s(Mode mode, std::size_t arms, int pairs, int operations,
-                                double operation_us);
+[[nodiscard]] double expected_s(Mode mode, std::size_t arms, int pairs, double operation_us);
 
 inline constexpr double kStartLaunchS = 1;  // processes, contexts, communicators: as seen on H200s
 inline constexpr double kScreenPointS = 0.5;
@@ -56,7 +54,13 @@ inline constexpr double kScreenPointS = 0.5;
 // Seconds that a whole calibration takes, before anything is known of the machine.
 [[nodiscard]] double rough_s(const Plan& plan);
 
-// Operations in one capture or eager block: enough to time, few enough where one takes long.
-[[nodiscard]] int operations_for(Mode mode, double operation_us);
+// How one capture or eager block is timed: enough operations to time, few where one takes long;
+// more replays of one capture where they are short, because there they scatter most (over TCP by 17
+// % at 2 KiB, by 4 % at 256 KiB).
+struct Effort {
+  int operations;
+  int replays;  // 1 in eager mode
+};
+[[nodiscard]] Effort effort_for(Mode mode, double operation_us);
 
 }  // namespace vernier::calibrate

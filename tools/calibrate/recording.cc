@@ -16,14 +16,13 @@ constexpr std::array<std::string_view, 2> kModeNames = {"graph", "eager"};
 constexpr std::array<std::string_view, 5> kOutcomeNames = {"exact", "wrong", "hung", "crashed",
                                                            "refused"};
 
-// Hundredths of a microsecond are below every timer that was read.
-double rounded(double value) { return std::round(value * 100) / 100; }
-
 Json point_json(std::string_view record, const Point& point) {
   return {{"record", record}, {"collective", name_of(point.collective)}, {"bytes", point.nbytes}};
 }
 
 }  // namespace
+
+double rounded(double value) { return std::round(value * 100) / 100; }
 
 std::string_view name_of(Phase phase) { return kPhaseNames[static_cast<std::size_t>(phase)]; }
 std::string_view name_of(Mode mode) { return kModeNames[static_cast<std::size_t>(mode)]; }

@@ -81,6 +81,10 @@ struct MemoryRecord {
   double added_mib;
 };
 
+// Numbers are kept to hundredths: below every timer that was read. Rounded before they are used, so
+// that a policy made from the file is the one that was made while measuring.
+[[nodiscard]] double rounded(double value);
+
 struct Recording {
   Json header;  // machine, NCCL, environment, plan, command
   std::vector<LaunchRecord> launches;

@@ -17,7 +17,7 @@ constexpr std::size_t kArmsAtOnce = 24;   // beside the default; one chunk is on
 constexpr double kHopeless = 0.6;         // ratio after one capture: not looked at again
 constexpr double kShortlistRatio = 0.97;  // a few captures miss by that much
 constexpr double kAsGoodAsBest = 0.985;   // then the neighbour's pick is preferred: fewer rules
-constexpr int kPilotOperations = 4;
+constexpr Effort kPilot{4, 3};
 
 struct Stopped {};  // thrown where the user wants to stop
 
@@ -70,7 +70,7 @@ bool Search::run() {
     for (const auto& [point, picks] : judged) {
       for (const Mode mode : {Mode::graph, Mode::eager}) {
         const double us = default_us(point);
-        judging_s += expected_s(mode, picks.size() + 2, plan_.pairs, operations_for(mode, us), us);
+        judging_s += expected_s(mode, picks.size() + 2, plan_.pairs, us);
       }
     }
     progress_.remaining(plan_.judging_launches * (judging_s + kStartLaunchS));
@@ -134,11 +134,9 @@ void Search::sample(int launch, Phase phase, Mode mode, const Point& point, int 
   std::vector<std::string> names{"default"};
   for (const Configuration& arm : arms) names.push_back(name_of_arm(arm));
   if (with_null) names.emplace_back(kNullArm);
-  const int operations =
-      phase == Phase::pilot ? kPilotOperations : operations_for(mode, default_us(point));
+  const Effort effort = phase == Phase::pilot ? kPilot : effort_for(mode, default_us(point));
   const bool judging = phase == Phase::validate || phase == Phase::shortlist;
-  const double cost_s =
-      judging ? expected_s(mode, names.size(), pairs, operations, default_us(point)) : 0.0;
+  const double cost_s = judging ? expected_s(mode, names.size(), pairs, default_us(point)) : 0.0;
 
   for (const SampleRecord& record : journal_.recording().samples) {
     if (record.launch != launch || record.phase != phase || record.mode != mode ||
@@ -157,7 +155,7 @@ void Search::sample(int launch, Phase phase, Mode mode, const Point& point, int 
   need_launch(launch);
   progress_.show(
       fmt::format("launch {}: {} {} ({})", launch, name_of(phase), describe(point), name_of(mode)));
-  Request request{point, {kDefault}, mode, pairs, operations};
+  Request request{point, {kDefault}, mode, pairs, effort.operations, effort.replays};
   request.arms.insert(request.arms.end(), arms.begin(), arms.end());
   if (with_null) request.arms.push_back(kDefault);
   Answer answer = machine_.measure(request);
@@ -180,8 +178,11 @@ void Search::sample(int launch, Phase phase, Mode mode, const Point& point, int 
                                name_of(answer.outcome), answer.detail));
     return;
   }
-  SampleRecord record{launch, phase, mode, point, operations, {}};
+  SampleRecord record{launch, phase, mode, point, effort.operations, {}};
   for (std::size_t i = 0; i < names.size(); ++i) {
+    for (std::vector<float>& replays : answer.times_us[i]) {
+      for (float& time_us : replays) time_us = static_cast<float>(rounded(time_us));
+    }
     record.arms.push_back({names[i], std::move(answer.times_us[i])});
   }
   journal_.add(std::move(record));
@@ -372,7 +373,7 @@ void Search::warm_up(int launch, const std::vector<Judged>& judged) {
       }
     }
     // A failed check began a new communicator, whose memory has nothing to do with the old one's.
-    const double added_mib = std::max(0.0, machine_.used_mib() - before_mib);
+    const double added_mib = rounded(std::max(0.0, machine_.used_mib() - before_mib));
     journal_.add(MemoryRecord{launch, algorithm, added_mib});
   }
 }
@@ -385,7 +386,9 @@ void Search::judge(int launch, const std::vector<Judged>& judged) {
       if (checked(launch, point, pick)) arms.push_back(pick);
     }
     sample(launch, Phase::validate, Mode::graph, point, plan_.pairs, arms, true);
-    sample(launch, Phase::validate, Mode::eager, point, plan_.pairs, arms, true);
+    if (!arms.empty()) {
+      sample(launch, Phase::validate, Mode::eager, point, plan_.pairs, arms, false);
+    }
   }
 }
 

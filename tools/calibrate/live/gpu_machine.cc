@@ -164,6 +164,7 @@ Answer GpuMachine::measure(const Request& request) {
   command.mode = static_cast<std::int32_t>(request.mode);
   command.pairs = request.pairs;
   command.operations = request.operations;
+  command.replays = request.replays;
   command.arm_count = static_cast<std::int32_t>(request.arms.size());
   for (std::size_t arm = 0; arm < request.arms.size(); ++arm) {
     command.arms[arm] = to_wire(request.arms[arm]);
@@ -176,13 +177,12 @@ Answer GpuMachine::measure(const Request& request) {
     start_again();
     return result;
   }
-  const std::size_t replays = request.mode == Mode::graph ? kReplays : 1;
   auto number = answer->numbers.begin();
   for (std::size_t arm = 0; arm < request.arms.size(); ++arm) {
     auto& pairs = result.times_us.emplace_back();
     for (int pair = 0; pair < request.pairs; ++pair) {
-      pairs.emplace_back(number, number + static_cast<std::ptrdiff_t>(replays));
-      number += static_cast<std::ptrdiff_t>(replays);
+      pairs.emplace_back(number, number + request.replays);
+      number += request.replays;
     }
   }
   return result;

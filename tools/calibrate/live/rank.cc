@@ -15,7 +15,6 @@
 #include "tools/calibrate/live/static_tuner.hpp"
 #include "tools/calibrate/live/test_data.hpp"
 #include "tools/calibrate/live/wire.hpp"
-#include "tools/calibrate/plan.hpp"
 #include "tools/common/output.hpp"
 
 namespace vernier::calibrate {
@@ -230,7 +229,7 @@ class Rank {
     }
     gpu_.synchronize();
 
-    const std::size_t replays = graph ? kReplays : 1;
+    const auto replays = static_cast<std::size_t>(command.replays);
     std::vector<float> times_us(arms * static_cast<std::size_t>(command.pairs) * replays);
     for (int pair = 0; pair < command.pairs; ++pair) {
       for (std::size_t i = 0; i < arms; ++i) {

@@ -30,6 +30,7 @@ struct Command {
   std::int32_t mode;
   std::int32_t pairs;
   std::int32_t operations;
+  std::int32_t replays;
   std::int32_t arm_count;
   std::array<WireConfiguration, kMaxArms> arms;
 };

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/fake_machine/nccl/api.hpp"
+
+#include <cstdio>
+#include <memory>
+#include <system_error>
+#include <unordered_set>
+
+#include "tests/fake_machine/cuda/work.hpp"
+#include "tests/fake_machine/nccl/communicator.hpp"
+
+namespace vernier::fake_machine {
+
+struct CommHandle {
+  std::shared_ptr<Communicator> comm;
+};
+
+namespace {
+
+std::unordered_set<CommHandle*>& handles() {
+  static auto* const all = new std::unordered_set<CommHandle*>;  // never destroyed
+  return *all;
+}
+
+ncclResult_t run(CommHandle* handle, Stream* stream, const Call& call) {
+  if (handles().count(handle) == 0) return ncclInvalidArgument;
+  return handle->comm->call(call, stream);
+}
+
+const std::byte* bytes(const void* pointer) { return static_cast<const std::byte*>(pointer); }
+std::byte* bytes(void* pointer) { return static_cast<std::byte*>(pointer); }
+
+}  // namespace
+}  // namespace vernier::fake_machine
+
+using namespace vernier::fake_machine;
+
+ncclResult_t ncclGetVersion(int* version) {
+  if (version == nullptr) return ncclInvalidArgument;
+  *version = nccl_version();
+  return ncclSuccess;
+}
+
+ncclResult_t ncclGetUniqueId(UniqueId* id) {
+  if (id == nullptr) return ncclInvalidArgument;
+  *id = make_unique_id();
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommInitRank(CommHandle** comm, int ranks, UniqueId id, int rank) {
+  if (comm == nullptr || ranks < 1 || ranks > Meeting::kMaxRanks || rank < 0 || rank >= ranks) {
+    return ncclInvalidArgument;
+  }
+  const auto content = read_unique_id(id);
+  if (!content) return ncclInvalidArgument;
+  if (fake_cuda_current_device() < 0) return ncclUnhandledCudaError;
+  try {
+    ncclResult_t result = ncclSuccess;
+    std::shared_ptr<Communicator> made = Communicator::create(*content, ranks, rank, result);
+    if (made == nullptr) return result;
+    *comm = new CommHandle{std::move(made)};
+    handles().insert(*comm);
+    return ncclSuccess;
+  } catch (const std::system_error& error) {
+    std::fprintf(stderr, "fake NCCL: %s\n", error.what());
+    return ncclSystemError;
+  }
+}
+
+ncclResult_t ncclCommDestroy(CommHandle* comm) {
+  if (comm == nullptr) return ncclSuccess;
+  if (handles().erase(comm) == 0) return ncclInvalidArgument;
+  delete comm;
+  return ncclSuccess;
+}
+
+const char* ncclGetErrorString(ncclResult_t result) {
+  switch (result) {
+    case ncclSuccess: return "no error";
+    case ncclUnhandledCudaError:
+      return "unhandled cuda error (run with NCCL_DEBUG=INFO for details)";
+    case ncclSystemError: return "unhandled system error (run with NCCL_DEBUG=INFO for details)";
+    case ncclInternalError:
+      return "internal error - please report this issue to the NCCL developers";
+    case ncclInvalidArgument: return "invalid argument (run with NCCL_DEBUG=WARN for details)";
+    case ncclInvalidUsage: return "invalid usage (run with NCCL_DEBUG=WARN for details)";
+    case ncclRemoteError: return "remote process exited or there was a network error";
+    case ncclInProgress: return "NCCL operation in progress";
+  }
+  return "unknown result code";
+}
+
+ncclResult_t ncclAllReduce(const void* send, void* recv, std::size_t count, int type, int op,
+                           CommHandle* comm, Stream* stream) {
+  return run(comm, stream, {ncclFuncAllReduce, bytes(send), bytes(recv), count, type, op, 0});
+}
+
+ncclResult_t ncclAllGather(const void* send, void* recv, std::size_t send_count, int type,
+                           CommHandle* comm, Stream* stream) {
+  return run(comm, stream,
+             {ncclFuncAllGather, bytes(send), bytes(recv), send_count, type, kSum, 0});
+}
+
+ncclResult_t ncclReduceScatter(const void* send, void* recv, std::size_t recv_count, int type,
+                               int op, CommHandle* comm, Stream* stream) {
+  return run(comm, stream,
+             {ncclFuncReduceScatter, bytes(send), bytes(recv), recv_count, type, op, 0});
+}
+
+ncclResult_t ncclBroadcast(const void* send, void* recv, std::size_t count, int type, int root,
+                           CommHandle* comm, Stream* stream) {
+  return run(comm, stream, {ncclFuncBroadcast, bytes(send), bytes(recv), count, type, kSum, root});
+}
+
+ncclResult_t ncclReduce(const void* send, void* recv, std::size_t count, int type, int op, int root,
+                        CommHandle* comm, Stream* stream) {
+  return run(comm, stream, {ncclFuncReduce, bytes(send), bytes(recv), count, type, op, root});
+}
