@@ -31,10 +31,17 @@ class Buffers:
     def fill(self, tensor, rank, seed):
         tensor.copy_(self.values(0, tensor.numel(), rank, seed))
 
+    def _check_room(self, call):
+        # A view that is too short would be a smaller call, without a word.
+        if call.total_bytes > self._send.numel() * ELEMENT_BYTES:
+            raise ValueError(f"{call} is larger than the buffers")
+
     def send(self, call):
+        self._check_room(call)
         return self._send[: call.send_count(self.session.ranks)]
 
     def recv(self, call):
+        self._check_room(call)
         return self._recv[: call.recv_count(self.session.ranks)]
 
     def guarded_recv(self, call):

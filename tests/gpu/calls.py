@@ -7,6 +7,8 @@ lines and its API count per rank. All data here is bf16.
 
 from dataclasses import dataclass
 
+KIB = 1024
+MIB = 1024 * KIB
 ELEMENT_BYTES = 2  # bf16
 COLLECTIVES = ("allreduce", "allgather", "reducescatter", "broadcast", "reduce")
 TIMED_COLLECTIVES = ("allreduce", "allgather", "reducescatter")
@@ -26,6 +28,13 @@ class Call:
     def recv_count(self, ranks):
         total = self.total_bytes // ELEMENT_BYTES
         return total // ranks if self.collective == "reducescatter" else total
+
+
+def format_bytes(nbytes):
+    for unit, size in (("MiB", MIB), ("KiB", KIB)):
+        if nbytes % size == 0 and nbytes >= size:
+            return f"{nbytes // size} {unit}"
+    return f"{nbytes} B"
 
 
 def granule_bytes(collective, ranks):

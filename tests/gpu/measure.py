@@ -77,25 +77,28 @@ def main():
     session = Session()
     fabric = FABRICS[options.fabric]
     library = NcclLibrary(options.nccl_library)
-    buffers = Buffers(session, max(call.total_bytes for call in exact_calls(fabric)))
+    names = options.clients.split(",")
+    plans = {name: timing_plan(fabric, name, options.depth, options.pairs) for name in names}
+    calls = [*exact_calls(fabric), *(call for plan in plans.values() for call in plan.calls)]
+    buffers = Buffers(session, max(call.total_bytes for call in calls))
     makers = {
         "pynccl": lambda: PyncclClient(library, session),
         "torch": lambda: TorchClient(session),
     }
     result = {"nccl": library.version(), "exact": {}, "timing": []}
     clients = []
-    for name in options.clients.split(","):
+    for name in names:
         arms = make_arms(makers[name], options.turn)
         if options.turn == 0:
             checks, failures = check_exactness(session, name, arms, buffers, fabric)
             result["exact"][name] = {"checks": checks, "failures": failures}
             if failures and session.rank == 0:
                 print("\n".join(failures[:20]), file=sys.stderr)
-        plan = timing_plan(fabric, name, options.depth, options.pairs)
+        plan = plans[name]
         for mode in MODES:
             # Saved as it grows: a worker that is stopped later loses nothing that it had.
             session.save(options.result, result)
-            for cell in paired_times(session, arms, buffers, plan.calls(), mode, plan):
+            for cell in paired_times(session, arms, buffers, mode, plan):
                 result["timing"].append({"client": name, "planned_pairs": plan.pairs, **cell})
         clients += arms.values()
     # The result is safe before the communicators are destroyed: should that hang, it is a failure

@@ -4,6 +4,7 @@
 import os
 import shutil
 
+from calls import format_bytes
 from fabrics import FABRICS
 from presence_policy import (
     ARMS,
@@ -12,7 +13,7 @@ from presence_policy import (
     MARKER_BYTES,
     WANTED_RULES,
 )
-from report import format_bytes, tax_intervals, tax_table
+from report import tax_intervals, tax_table
 from stats import median
 from steps import Verdict
 

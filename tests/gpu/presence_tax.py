@@ -104,10 +104,9 @@ def time_arms(session, buffers, images, arms, marker, plan):
     for arm in arms:
         policy = full if arm == "full" else EMPTY_POLICY
         clients[arm] = make_client(arm, policy, images, session)
-    calls = [Call("allreduce", size) for size in plan.sizes]
     cells = []
     for mode in MODES:
-        cells += paired_times(session, clients, buffers, calls, mode, plan)
+        cells += paired_times(session, clients, buffers, mode, plan)
     for client in clients.values():
         client.destroy()
     return {"timing": cells, "rules": rules}
@@ -129,8 +128,8 @@ def main():
         result = check_arms(session, buffers, options.images, options.check)
     else:
         plan = TimingPlan(
-            sizes=timed_sizes(), pairs=options.pairs, graph_ops=20, replays=3, eager_ops=100,
-            limit_s=40,
+            calls=tuple(Call("allreduce", size) for size in timed_sizes()), pairs=options.pairs,
+            graph_ops=20, replays=3, small_replays=3, eager_ops=100, limit_s=40,
         )
         arms = options.arms.split(",")
         marker = options.marker.split("/")

@@ -2,7 +2,8 @@
 """Tables for people, and the raw samples, in the output folder: few files, written as the run goes.
 
 report.txt has everything that is printed and the full tables; samples.jsonl.gz one line per call
-and mode with every pair's time; logs.txt.gz the workers' and NCCL's logs.
+and mode with every pair's time; targets.jsonl one line per target; logs.txt.gz the workers' and
+NCCL's logs.
 """
 
 import gzip
@@ -11,7 +12,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from calls import COLLECTIVES
+from calls import COLLECTIVES, format_bytes
 from stats import judge, judge_cell, median, paired_difference
 
 
@@ -20,8 +21,8 @@ class Report:
         os.makedirs(folder, exist_ok=True)
         self._folder = folder
         self._started_s = time.monotonic()
-        for name in ("report.txt", "samples.jsonl.gz", "logs.txt.gz"):  # of an earlier run
-            if os.path.exists(self._path(name)):
+        for name in ("report.txt", "samples.jsonl.gz", "targets.jsonl", "logs.txt.gz"):
+            if os.path.exists(self._path(name)):  # of an earlier run
                 os.remove(self._path(name))
 
     def _path(self, name):
@@ -49,6 +50,11 @@ class Report:
             for row in rows:
                 file.write(json.dumps(row) + "\n")
 
+    def targets(self, rows):
+        with open(self._path("targets.jsonl"), "a") as file:
+            for row in rows:
+                file.write(json.dumps(row) + "\n")
+
     def keep_logs(self, folder):
         with gzip.open(self._path("logs.txt.gz"), "at") as kept:
             for name in sorted(os.listdir(folder)):
@@ -56,13 +62,6 @@ class Report:
                 if os.path.isfile(path):
                     with open(path, errors="replace") as log:
                         kept.write(f"==== {name}\n{log.read()}\n")
-
-
-def format_bytes(nbytes):
-    for unit, size in (("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if nbytes % size == 0 and nbytes >= size:
-            return f"{nbytes // size} {unit}"
-    return f"{nbytes} B"
 
 
 def _in_order(cells):
@@ -77,6 +76,7 @@ RATIO_HEADER = (
 
 @dataclass(frozen=True)
 class RatioRow:
+    name: str
     verdict: str
     null_verdict: str
     ruled: bool
@@ -101,7 +101,10 @@ def ratio_rows(cells, rule_of_call):
             f"{null.median:>7.3f}   [{null.low:.3f}, {null.high:.3f}]  {verdict}"
             f"{'' if rule is None else f' (rule {rule + 1})'}"
         )
-        rows.append(RatioRow(verdict, judge(null), rule is not None, text))
+        name = " ".join(
+            (cell["client"], cell["mode"], cell["collective"], format_bytes(cell["bytes"]))
+        )
+        rows.append(RatioRow(name, verdict, judge(null), rule is not None, text))
     return rows
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from calls import Call
 from fabrics import FABRICS, LAUNCHES, timing_plan
-from inline_policy import encode
+from inline_policy import digest_of, digest_problems, export_inline
 from launch import base_environment, launch
 from oracle import Oracle, Situation
 from report import RATIO_HEADER, ratio_rows
+from targets import judge_all
 from tuning_lines import comm_channels, compare, parse, table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -54,6 +55,7 @@ class Run:
     report: object
     scratch: str
     plugin_dir: str
+    vernier: str | None  # the executable, where there is one
     depth: str  # full or quick
     pairs: int | None
     limit_s: float
@@ -88,23 +90,37 @@ class Run:
         return result, None
 
     def plugin_environment(self, policy_text, mode):
+        """With the policy as vernier itself exports it."""
         paths = [self.plugin_dir, base_environment().get("LD_LIBRARY_PATH", "")]
         return {
             "LD_LIBRARY_PATH": ":".join(path for path in paths if path),
             "NCCL_TUNER_PLUGIN": "vernier",
-            "NCCL_VERNIER_POLICY": encode(policy_text),
+            "NCCL_VERNIER_POLICY": export_inline(self.vernier, policy_text),
             "NCCL_VERNIER_MODE": mode,
         }
 
-    def situation(self, fabric, nccl, environ):
+    def situation(self, fabric, nccl):
         return Situation(
-            fabric.ranks, fabric.nodes, self.machine.gpu, tuple(nccl.version[:2]), environ
+            fabric.ranks,
+            fabric.nodes,
+            self.machine.gpu,
+            tuple(nccl.version[:2]),
+            fabric.worker_environment(0),
         )
+
+    def judge_digests(self, fabric, handed_over, in_logs=None):
+        """(failures, note): whether the calibrated file, what the workers were given, and what the
+        plugin says it holds are one policy."""
+        if self.vernier is None:
+            return [], "digests NOT compared: no vernier executable, so inline_policy.py encoded"
+        calibrated = digest_of(self.vernier, fabric.policy_path)
+        seen = {"handed to the workers": [digest_of(self.vernier, handed_over)], **(in_logs or {})}
+        return digest_problems(calibrated, seen), f"policy {calibrated}"
 
 
 def _environment_of_rank(fabric, nccl, extra):
     preload = {"LD_PRELOAD": nccl.library} if nccl.preload else {}
-    return lambda rank: {**fabric.rank_environment(rank), **preload, **extra}
+    return lambda rank: {**fabric.worker_environment(rank), **preload, **extra}
 
 
 # ---- tuning: NCCL's own words, memory, first use in a capture ------------------------------------
@@ -144,7 +160,7 @@ def _phase_text(logs, phase):
 def _compare_runs(run, fabric, nccl, without, with_plugin, policy, title):
     """Failures of all clients and phases; tables go into the report."""
     failures = []
-    oracle = Oracle(policy, run.situation(fabric, nccl, dict(os.environ)))
+    oracle = Oracle(policy, run.situation(fabric, nccl))
     for client in nccl.clients:
         channels = comm_channels(without["logs"][client]["init"])
         if channels is None:
@@ -173,7 +189,7 @@ def _judge_first_use(run, fabric, nccl, without, applied):
         name = f"first use in a capture, {call.collective} {call.total_bytes}"
         failures += [f"{name}: {problem}" for problem in use["problems"]]
         policy = tomllib.loads(use["policy"]) if use["policy"] else fabric.policy()
-        oracle = Oracle(policy, run.situation(fabric, nccl, dict(os.environ)))
+        oracle = Oracle(policy, run.situation(fabric, nccl))
         default = default_lines[call.collective, call.total_bytes]
         expected = oracle.expect(
             call.collective, call.total_bytes, default.algorithm, default.protocol
@@ -203,6 +219,15 @@ def tuning_step(run, fabric, nccl, modes):
         title = f"{fabric.name}, NCCL {nccl.text}, {mode} against no plugin"
         failures += _compare_runs(run, fabric, nccl, results[None], results[mode], policy, title)
     failures += _judge_first_use(run, fabric, nccl, results[None], results["apply"])
+    in_logs = {
+        f"in the plugin's log, {client}, rank {rank}": digests
+        for client, ranks in results["apply"]["digests"].items()
+        for rank, digests in enumerate(ranks)
+    }
+    handed_over = run.plugin_environment(fabric.policy_text(), "apply")["NCCL_VERNIER_POLICY"]
+    digest_failures, note = run.judge_digests(fabric, handed_over, in_logs)
+    failures += digest_failures
+    notes.append(note)
     lines = sum(
         len(parse(_phase_text(results["apply"]["logs"][client], phase), fabric.ranks))
         for client in nccl.clients
@@ -232,7 +257,8 @@ def measure_step(run, fabric, nccl, depth):
     if run.pairs is not None:
         arguments += ["--pairs", str(run.pairs)]
     extra = run.plugin_environment(fabric.policy_text(), "apply")
-    failures, notes, results = [], [], []
+    failures, note = run.judge_digests(fabric, extra["NCCL_VERNIER_POLICY"])
+    notes, results = [note], []
     for turn in range(LAUNCHES[depth]):
         result, failure = run.launch(
             f"{fabric.name}-{nccl.text}-measure{turn}", "measure.py",
@@ -251,12 +277,21 @@ def measure_step(run, fabric, nccl, depth):
             failures.append(f"and {len(exact['failures']) - 20} more")
     timing = join_launches([result["timing"] for result in results])
     run.report.samples({"fabric": fabric.name, "nccl": nccl.text, **cell} for cell in timing)
-    oracle = Oracle(fabric.policy(), run.situation(fabric, nccl, dict(os.environ)))
+    oracle = Oracle(fabric.policy(), run.situation(fabric, nccl))
+    rows = []
     for client in nccl.clients:
         for mode in ("graph", "eager"):
             cells = [c for c in timing if (c["client"], c["mode"]) == (client, mode)]
             if cells:  # a worker that was stopped leaves what it had
-                failures += _report_ratios(run, fabric, nccl, client, mode, cells, oracle, notes)
+                rows += _report_ratios(run, fabric, nccl, client, mode, cells, oracle, notes)
+    failures += [
+        f"{fabric.name}, NCCL {nccl.text}, {row.name}: {row.text}"
+        for row in rows
+        if row.ruled and row.verdict == "regression"
+    ]
+    outcomes = judge_all(fabric.name, timing, rows)
+    run.report.targets({"nccl": nccl.text, **outcome.row()} for outcome in outcomes)
+    notes += [outcome.text() for outcome in outcomes]
     return Verdict(failures, notes)
 
 
@@ -298,12 +333,15 @@ def _report_ratios(run, fabric, nccl, client, mode, cells, oracle, notes):
         f"{count('same', False)} same, {count('regression', False)} below 0.98; "
         f"null arm {by_chance} of {len(rows)} below 0.98"
     )
-    return [f"{title}: {row.text}" for row in rows if row.ruled and row.verdict == "regression"]
+    return rows
 
 
 def why_not_here(machine, fabric, nccl):
     """Why this fabric's policy is not for this machine and NCCL, or None."""
-    one_node = Situation(fabric.ranks, 1, machine.gpu, tuple(nccl.version[:2]), {})
+    if not os.path.exists(fabric.policy_path):
+        return f"no calibrated policy for it: {fabric.policy_path} is not there"
+    environ = fabric.worker_environment(0)
+    one_node = Situation(fabric.ranks, 1, machine.gpu, tuple(nccl.version[:2]), environ)
     return Oracle(fabric.policy(), one_node).inert_because
 
 

@@ -16,7 +16,7 @@ from buffers import Buffers, make_call
 from calls import Call
 from exact import check_graph
 from fabrics import FABRICS, representative_bytes, survey_calls
-from inline_policy import encode
+from inline_policy import encode, logged_digests
 from nccl_ctypes import NcclLibrary, PyncclClient
 from session import Session, environment
 from torch_client import TorchClient
@@ -143,17 +143,19 @@ def main():
         "torch_nccl": torch.cuda.nccl.version(),
         "gpu": torch.cuda.get_device_name(session.device),
         "logs": {},
+        "digests": {},  # by client, of every rank: which policy the plugin says it holds
         "first_use": [],
     }
     for name in options.clients.split(","):
         texts, memory = survey(makers[name], buffers, calls, log, session.device)
         result["logs"][name] = texts
+        result["digests"][name] = session.gather(logged_digests(texts["init"]))
         if name == "pynccl":  # the first communicator of this process
             everyone = session.gather(memory)
             result["memory_mib"] = {key: max(one[key] for one in everyone) for key in memory}
 
     if options.first_use:
-        for rule, text in first_uses(fabric, policy["rule"]):
+        for rule, text in first_uses(fabric, policy.get("rule", [])):
             inline = os.environ["NCCL_VERNIER_POLICY"] if text is None else encode(text)
             with environment(NCCL_VERNIER_POLICY=inline):
                 use = try_first_use(makers["pynccl"], buffers, rule, session.ranks, log)

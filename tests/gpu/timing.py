@@ -22,14 +22,14 @@ def _new_event():
     return torch.cuda.Event(enable_timing=True)
 
 
-def time_graph(run, plan):
+def time_graph(run, plan, call):
     """Per-op microseconds on this rank of each replay of one fresh capture."""
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         for _ in range(plan.graph_ops):
             run()
-    events = [_new_event() for _ in range(plan.replays + 1)]
+    events = [_new_event() for _ in range(plan.replays_of(call) + 1)]
     graph.replay()  # uploads the graph and lets the ranks meet
     events[0].record()
     for event in events[1:]:
@@ -43,7 +43,7 @@ def time_graph(run, plan):
     ]
 
 
-def time_eager(run, plan):
+def time_eager(run, plan, _):
     """Per-op microseconds on this rank of one block of calls."""
     first, second = _new_event(), _new_event()
     torch.cuda.synchronize()
@@ -68,7 +68,7 @@ def _median_of_slowest(session, samples):
     return [sorted(row)[len(row) // 2] for row in rows]
 
 
-def paired_times(session, arms, buffers, calls, mode, plan):
+def paired_times(session, arms, buffers, mode, plan):
     """Per-op microseconds of every call, arm and pair.
 
     `arms` maps names to clients. Returns one {"collective", "bytes", "mode", "arms": {name: [us]}}
@@ -77,7 +77,7 @@ def paired_times(session, arms, buffers, calls, mode, plan):
     timer = _TIMERS[mode]
     runs = {}
     buffers.reset()
-    for call in calls:
+    for call in plan.calls:
         for name, client in arms.items():
             send, recv = buffers.timed_operands(client, call)
             runs[call, name] = functools.partial(make_call, client, call, send, recv)
@@ -94,9 +94,9 @@ def paired_times(session, arms, buffers, calls, mode, plan):
         over = time.monotonic() - started_s > plan.limit_s
         if session.from_rank0(over):
             break
-        for call in calls:
+        for call in plan.calls:
             for name in order if pair % 2 == 0 else reversed(order):
-                samples[call, name].append(timer(runs[call, name], plan))
+                samples[call, name].append(timer(runs[call, name], plan, call))
     gc.enable()
     return [
         {
@@ -105,5 +105,5 @@ def paired_times(session, arms, buffers, calls, mode, plan):
             "mode": mode,
             "arms": {name: _median_of_slowest(session, samples[call, name]) for name in arms},
         }
-        for call in calls
+        for call in plan.calls
     ]

@@ -238,8 +238,8 @@ ExitCode calibrate(const Options& options) {
   // For everything that looks at it: NCCL in the ranks, and what is written down about the machine.
   for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
   try {
-    const FoundNccl found = find_nccl(options.nccl);
     (void)cuda_driver();
+    const FoundNccl found = find_nccl(options.nccl);
     const NcclLibrary nccl = open_nccl(found.file);
     say(options, fmt::format("NCCL {} at {}, found by {}", format_nccl_version(nccl.version),
                              nccl.path, found.how));

@@ -22,6 +22,7 @@ namespace vernier::calibrate {
 namespace {
 
 constexpr int kPollMs = 50;
+constexpr double kEndS = 5;
 
 double now_s() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -126,7 +127,7 @@ std::optional<RankProcesses::Answer> RankProcesses::ask(const Command& command, 
   if (!alive()) return std::nullopt;
   const double deadline_s = now_s() + limit_s;
   if (!write_all(command_fd_, &command, sizeof command)) {
-    (void)one_ended();
+    wait_for_end();
     end_ = End::ended;
     kill_all();
     return std::nullopt;
@@ -153,8 +154,9 @@ bool RankProcesses::receive(void* data, std::size_t nbytes, double deadline_s) {
         continue;
       }
     }
-    const bool closed = ready > 0;  // readable, and nothing came: rank 0 is gone
-    if (one_ended() || closed) {
+    const bool closed = ready > 0;  // readable, and nothing came: rank 0 is going
+    if (closed) wait_for_end();
+    if (closed || one_ended()) {
       end_ = End::ended;
     } else if (now_s() > deadline_s) {
       end_ = End::hung;
@@ -166,6 +168,12 @@ bool RankProcesses::receive(void* data, std::size_t nbytes, double deadline_s) {
     return false;
   }
   return true;
+}
+
+// The pipe of a process closes a moment before it can be waited for.
+void RankProcesses::wait_for_end() {
+  const double deadline_s = now_s() + kEndS;
+  while (!one_ended() && now_s() < deadline_s) poll(nullptr, 0, kPollMs);
 }
 
 bool RankProcesses::one_ended() {

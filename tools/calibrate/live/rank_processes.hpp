@@ -56,6 +56,7 @@ class RankProcesses {
  private:
   [[nodiscard]] bool receive(void* data, std::size_t nbytes, double deadline_s);
   void start(const LaunchSetup& setup, int rank, int command_fd, int reply_fd, int id_fd);
+  void wait_for_end();
   bool one_ended();
   void kill_all();
 

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The statistics must hold: the whole procedure, run again and again on recordings of real GPUs.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "tools/calibrate/fit.hpp"
+#include "tools/calibrate/recorded_machine.hpp"
+#include "tools/calibrate/report.hpp"
+#include "tools/calibrate/search.hpp"
+#include "tools/calibrate/session.hpp"
+
+namespace vernier::calibrate {
+namespace {
+
+constexpr int kNcclVersion = 22809;
+
+class Silent : public Progress {
+ public:
+  void remaining(double) override {}
+  void done(double) override {}
+  void show(const std::string&) override {}
+  void note(const std::string&) override {}
+  [[nodiscard]] bool stopped() const override { return false; }
+};
+
+Recording catalog(const std::string& fabric) {
+  ReadRecording read = read_recording(CATALOG "/h200-" + fabric + "/measurements.jsonl.gz");
+  EXPECT_TRUE(read.recording) << read.problem;
+  return std::move(*read.recording);
+}
+
+Recording search(const Recording& recording, RecordedMachine& machine) {
+  Recording drawn;
+  drawn.header = recording.header;
+  Journal journal(std::move(drawn), {});
+  Silent progress;
+  const Plan plan = plan_of(recording);
+  EXPECT_TRUE(Search(machine, journal, plan, kNcclVersion, progress).run());
+  return journal.recording();
+}
+
+struct Rate {
+  int wins = 0;      // points where a configuration won
+  int proposed = 0;  // points where the search had something to judge
+  int points = 0;
+};
+
+Rate null_rate(const std::string& fabric, int seeds) {
+  const Recording recording = catalog(fabric);
+  Rate rate;
+  for (int seed = 0; seed < seeds; ++seed) {
+    RecordedMachine machine(recording, static_cast<std::uint64_t>(seed),
+                            RecordedMachine::Truth::null);
+    const Fit result = fit(search(recording, machine), {"null", 1e9});
+    for (const JudgedPoint& judged : result.points) {
+      ++rate.points;
+      bool won = rule_at(result.policy, judged) != nullptr;
+      for (const JudgedArm& arm : judged.arms) won = won || arm.standing == Standing::win;
+      if (won) ++rate.wins;
+      if (!judged.arms.empty()) ++rate.proposed;
+    }
+  }
+  std::printf("%s, null data: %d false wins at %d points of which %d had a candidate (%.2f %% of those)\n",
+              fabric.c_str(), rate.wins, rate.points, rate.proposed,
+              100.0 * rate.wins / rate.proposed);
+  return rate;
+}
+
+class FalseWins : public testing::TestWithParam<const char*> {};
+
+TEST_P(FalseWins, OfTheWholeProcedureOnNullDataAreAtMostOnePercent) {
+  const Rate rate = null_rate(GetParam(), 40);
+  EXPECT_LE(rate.wins, 0.01 * rate.proposed);
+}
+
+// What proposes must not judge: nearly every point has a candidate that looks better by chance, so
+// a procedure that trusted its search would be wrong nearly everywhere.
+TEST_P(FalseWins, WouldBeEverywhereIfWhatProposesJudged) {
+  const Rate rate = null_rate(GetParam(), 3);
+  EXPECT_GT(rate.proposed, 0.3 * rate.points);
+}
+
+INSTANTIATE_TEST_SUITE_P(Catalog, FalseWins,
+                         testing::Values("2x1-tcp", "2x2-tcp", "4x1-tcp", "tp4-nvlink"),
+                         [](const auto& fabric) {
+                           std::string name = fabric.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+TEST(Replay, FindsWhatIsThereAndNothingThatIsSlower) {
+  const Recording recording = catalog("tp4-nvlink");
+  const Point known{Collective::allgather, 4u << 20};
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    RecordedMachine machine(recording, seed, RecordedMachine::Truth::as_recorded);
+    const Fit result = fit(search(recording, machine), {"replay", 1e9});
+    bool found = false;
+    for (const JudgedPoint& judged : result.points) {
+      const Rule* const rule = rule_at(result.policy, judged);
+      if (rule == nullptr) continue;
+      if (judged.point == known) found = true;
+      const double default_us = machine.true_us(judged.point, kDefault);
+      const double tuned_us =
+          machine.true_us(judged.point, {rule->choice, rule->channels.value_or(0)});
+      EXPECT_LT(tuned_us, default_us * 1.02) << describe(judged.point) << " seed " << seed;
+    }
+    EXPECT_TRUE(found) << "seed " << seed;
+  }
+}
+
+TEST(Replay, OfOneSeedIsAlwaysTheSame) {
+  const Recording recording = catalog("2x1-tcp");
+  const auto digest_of = [&](std::uint64_t seed) {
+    RecordedMachine machine(recording, seed, RecordedMachine::Truth::as_recorded);
+    return write_policy(fit(search(recording, machine), {"r", 1e9}).policy, WithEvidence::yes);
+  };
+  EXPECT_EQ(digest_of(3), digest_of(3));
+  EXPECT_NE(digest_of(3), digest_of(4));
+}
+
+}  // namespace
+}  // namespace vernier::calibrate

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "tools/calibrate/fit.hpp"
+#include "tools/calibrate/plan.hpp"
+#include "tools/calibrate/report.hpp"
+
+namespace vernier::calibrate {
+namespace {
+
+constexpr Choice kRingLl{Algorithm::ring, Protocol::ll};
+constexpr Choice kRingSimple{Algorithm::ring, Protocol::simple};
+const Configuration kTree{Choice{Algorithm::tree, Protocol::ll}, 0};
+const Configuration kRing8{kRingLl, 8};
+
+LaunchPairs pairs_of(double ratio) { return {{10 * ratio, 10 * ratio, 10 * ratio}, {10, 10, 10}}; }
+
+// Launch medians 1.1 and 1.21: mean logarithm ln 1.1537, standard error 0.0477.
+TEST(RatioInterval, IsStudentsOverLaunchesOnLogarithms) {
+  const RatioInterval interval = ratio_interval({pairs_of(1.1), pairs_of(1.21)});
+  EXPECT_NEAR(interval.ratio, std::sqrt(1.1 * 1.21), 1e-9);
+  EXPECT_NEAR(interval.low95, interval.ratio * std::exp(-12.706 * std::log(1.1) / 2), 1e-9);
+  EXPECT_NEAR(interval.high99, interval.ratio * std::exp(63.657 * std::log(1.1) / 2), 1e-3);
+  EXPECT_EQ(interval.launches, 2);
+  EXPECT_EQ(interval.pairs, 6);
+}
+
+TEST(RatioInterval, SaysNothingAfterOneLaunch) {
+  const RatioInterval interval = ratio_interval({pairs_of(2)});
+  EXPECT_EQ(interval.low99, 0);
+  EXPECT_EQ(interval.high99, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(stand(interval, {}), Standing::tie);
+}
+
+TEST(RatioInterval, MissesTheTruthAsOftenAsItSays) {
+  std::mt19937 random(1);
+  std::normal_distribution<double> noise(0, 0.05);
+  int outside = 0;
+  constexpr int kTrials = 4000;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    std::vector<LaunchPairs> launches;
+    for (int i = 0; i < 6; ++i) launches.push_back(pairs_of(std::exp(noise(random))));
+    const RatioInterval interval = ratio_interval(launches);
+    if (interval.low95 > 1 || interval.high95 < 1) ++outside;
+  }
+  EXPECT_NEAR(outside / double{kTrials}, 0.05, 0.012);
+}
+
+RatioInterval exactly(double ratio, double spread = 0.001) {
+  RatioInterval interval;
+  interval.ratio = ratio;
+  interval.low95 = interval.low99 = ratio - spread;
+  interval.high95 = interval.high99 = ratio + spread;
+  interval.launches = 8;
+  interval.pairs = 64;
+  return interval;
+}
+
+TEST(Stand, NeedsCertaintyAndAGainThatMatters) {
+  EXPECT_EQ(stand(exactly(1.1), exactly(1.1)), Standing::win);
+  EXPECT_EQ(stand(exactly(1.1, 0.2), exactly(1.1)), Standing::tie);
+  EXPECT_EQ(stand(exactly(1.015), exactly(1.1)), Standing::tie);
+  EXPECT_EQ(stand(exactly(0.9), exactly(1.1)), Standing::loss);
+}
+
+TEST(Stand, LetsNothingWinThatLosesInEagerMode) {
+  EXPECT_EQ(stand(exactly(1.1), exactly(0.95)), Standing::eager_loss);
+  EXPECT_EQ(stand(exactly(1.1), exactly(0.95, 0.05)), Standing::win);
+}
+
+JudgedPoint point(std::uint64_t nbytes, bool halfway, std::vector<JudgedArm> arms,
+                  Choice own = kRingLl) {
+  return {{Collective::allreduce, nbytes}, halfway, own, 20, exactly(1), std::move(arms)};
+}
+
+JudgedArm arm(const Configuration& configuration, double ratio,
+              std::optional<Standing> standing = std::nullopt) {
+  return {configuration, exactly(ratio), exactly(ratio), 20 / ratio,
+          standing.value_or(stand(exactly(ratio), exactly(ratio)))};
+}
+
+std::string ranges(const std::vector<Rule>& rules) {
+  std::string text;
+  for (const Rule& rule : rules) {
+    text += std::to_string(rule.min_bytes) + "-" + std::to_string(rule.max_bytes) + " " +
+            format_configuration({rule.choice, rule.channels.value_or(0)}) + " instead of " +
+            format_choice(*rule.instead_of) + "\n";
+  }
+  return text;
+}
+
+std::string rules_of(const std::vector<JudgedPoint>& points,
+                     const std::vector<SwitchRecord>& switches = {}) {
+  return ranges(make_rules(points, switches, 4, 1));
+}
+
+TEST(MakeRules, OneRuleForARunOfWins) {
+  EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2)}), point(1536, true, {arm(kTree, 1.2)}),
+                      point(2048, false, {arm(kTree, 1.2)})}),
+            "1024-2048 tree/ll instead of ring/ll\n");
+}
+
+TEST(MakeRules, ATieAtASizeThatWasAskedForKeepsTheDefault) {
+  EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2)}), point(2048, false, {arm(kTree, 1.0)}),
+                      point(4096, false, {arm(kTree, 1.2)})}),
+            "1024-1024 tree/ll instead of ring/ll\n4096-4096 tree/ll instead of ring/ll\n");
+}
+
+TEST(MakeRules, HalfwayATieIsEnoughAndALossIsNot) {
+  EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2)}), point(1536, true, {arm(kTree, 1.0)}),
+                      point(2048, false, {arm(kTree, 1.2)})}),
+            "1024-2048 tree/ll instead of ring/ll\n");
+  EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2)}), point(1536, true, {arm(kTree, 0.99)}),
+                      point(2048, false, {arm(kTree, 1.2)})}),
+            "1024-1024 tree/ll instead of ring/ll\n2048-2048 tree/ll instead of ring/ll\n");
+}
+
+TEST(MakeRules, ARuleEndsWhereItLastWon) {
+  EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2)}), point(1536, true, {arm(kTree, 1.0)}),
+                      point(2048, false, {})}),
+            "1024-1024 tree/ll instead of ring/ll\n");
+}
+
+TEST(MakeRules, LossesOfEitherModeMakeNoRule) {
+  EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2, Standing::eager_loss)}),
+                      point(2048, false, {arm(kTree, 0.9)})}),
+            "");
+}
+
+TEST(MakeRules, WhereTwoMeetTheBetterOneKeepsThePoint) {
+  EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.3)}),
+                      point(1536, true, {arm(kTree, 1.1), arm(kRing8, 1.4)}),
+                      point(2048, false, {arm(kRing8, 1.3)})}),
+            "1024-1535 tree/ll instead of ring/ll\n1536-2048 ring/ll/8 instead of ring/ll\n");
+}
+
+TEST(MakeRules, IsCutToTheByteWhereNcclsOwnChoiceChanges) {
+  const std::vector<SwitchRecord> switches{{{Collective::allreduce, 1300}, kRingSimple}};
+  EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2)}),
+                      point(2048, false, {arm(kTree, 1.2)}, kRingSimple)},
+                     switches),
+            "1024-1299 tree/ll instead of ring/ll\n1300-2048 tree/ll instead of ring/simple\n");
+  // Not known where: what lies between stays with NCCL.
+  EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2)}),
+                      point(2048, false, {arm(kTree, 1.2)}, kRingSimple)}),
+            "1024-1024 tree/ll instead of ring/ll\n2048-2048 tree/ll instead of ring/simple\n");
+}
+
+TEST(MakeRules, EvidenceIsThatOfTheWeakestPoint) {
+  const std::vector<Rule> rules = make_rules(
+      {point(1024, false, {arm(kTree, 1.3)}), point(2048, false, {arm(kTree, 1.1)})}, {}, 4, 1);
+  ASSERT_EQ(rules.size(), 1u);
+  EXPECT_DOUBLE_EQ(*rules[0].evidence->ratio_low, 1.099);
+  EXPECT_EQ(*rules[0].evidence->samples, 128);
+}
+
+// Whatever was judged, the rules are a valid policy, and each covers only points where its
+// configuration did not lose.
+TEST(MakeRules, NeverOverlapNorCoverALoss) {
+  std::mt19937 random(7);
+  const std::vector<Configuration> known{kTree, kRing8, {kRingSimple, 0}, {kRingSimple, 2}};
+  std::uniform_real_distribution<double> ratio(0.9, 1.3);
+  for (int trial = 0; trial < 1000; ++trial) {
+    std::vector<JudgedPoint> points;
+    std::vector<SwitchRecord> switches;
+    for (std::uint64_t i = 0; i < 14; ++i) {
+      const bool halfway = i % 2 == 1;
+      std::vector<JudgedArm> arms;
+      for (const Configuration& configuration : known) {
+        if (random() % 3 != 0) arms.push_back(arm(configuration, ratio(random)));
+      }
+      points.push_back(point(1000 * (i + 1), halfway, arms, random() % 3 ? kRingLl : kRingSimple));
+      if (i > 0 && points[i - 1].own != points[i].own && random() % 2) {
+        switches.push_back({{Collective::allreduce, 1000 * i + 500}, points[i].own});
+      }
+    }
+    const std::vector<Rule> rules = make_rules(points, switches, 4, 1);
+    EXPECT_TRUE(find_overlaps(rules).empty()) << ranges(rules);
+    for (const JudgedPoint& judged : points) {
+      Policy policy;
+      policy.rules = rules;
+      const Rule* const rule = rule_at(policy, judged);
+      if (rule == nullptr) continue;
+      const Configuration configuration{rule->choice, rule->channels.value_or(0)};
+      for (const JudgedArm& one : judged.arms) {
+        if (!(one.configuration == configuration)) continue;
+        EXPECT_GE(one.graph.ratio, 1.0);
+        EXPECT_NE(one.standing, Standing::loss);
+        EXPECT_NE(one.standing, Standing::eager_loss);
+      }
+    }
+  }
+}
+
+Recording recorded(double tree_ratio, Outcome outcome) {
+  Recording recording;
+  recording.header = {{"plan", {{"ranks", 4}}},
+                      {"machine", {{"gpu", "NVIDIA H200"}}},
+                      {"nccl", {{"version", "2.28.9"}}},
+                      {"set_environment", {{"NCCL_NVLS_ENABLE", "0"}}}};
+  const Point at{Collective::allreduce, 1024};
+  recording.surveys.push_back({at, kRingLl, {}});
+  recording.checks.push_back({kScreenLaunch, at, kDefault, Outcome::exact, {}, {}});
+  recording.checks.push_back({kScreenLaunch, at, kTree, outcome, {}, {}});
+  for (int launch = 2; launch < 6; ++launch) {
+    recording.launches.push_back({launch, 1, 32, 0, 0});
+    const auto time = [&](double us) {
+      return std::vector<std::vector<float>>(4, {static_cast<float>(us + launch * 0.001)});
+    };
+    for (const Mode mode : {Mode::graph, Mode::eager}) {
+      recording.samples.push_back(
+          {launch,
+           Phase::validate,
+           mode,
+           at,
+           20,
+           {{"default", time(10)}, {"tree/ll", time(10 / tree_ratio)}, {"null", time(10)}}});
+    }
+  }
+  recording.memory.push_back({2, Algorithm::tree, 24});
+  return recording;
+}
+
+TEST(FitPolicy, SaysWhereItHolds) {
+  const Fit result = fit(recorded(1.2, Outcome::exact), {"name", 100});
+  ASSERT_EQ(result.policy.rules.size(), 1u);
+  EXPECT_EQ(result.policy.gpu, "NVIDIA H200");
+  EXPECT_TRUE(result.policy.nccl->contains(22807));
+  EXPECT_FALSE(result.policy.nccl->contains(22900));
+  EXPECT_EQ(result.policy.environment.at("NCCL_NVLS_ENABLE"), "0");
+  EXPECT_EQ(result.policy.rules[0].ranks, 4);
+  EXPECT_EQ(result.policy.rules[0].nodes, 1);
+  EXPECT_EQ(result.added_mib, 24);
+  EXPECT_TRUE(parse_policy(write_policy(result.policy, WithEvidence::yes)).policy);
+  EXPECT_NE(verdict(result).find("Use the policy"), std::string::npos);
+}
+
+TEST(FitPolicy, MayBeToLeaveNcclAlone) {
+  const Fit result = fit(recorded(1.0, Outcome::exact), {"name", 100});
+  EXPECT_TRUE(result.policy.rules.empty());
+  EXPECT_NE(verdict(result).find("Leave NCCL alone"), std::string::npos);
+}
+
+TEST(FitPolicy, NeverProposesWhatFailedACheck) {
+  for (const Outcome outcome : {Outcome::wrong, Outcome::hung, Outcome::crashed}) {
+    EXPECT_TRUE(fit(recorded(1.2, outcome), {"name", 100}).policy.rules.empty());
+  }
+}
+
+TEST(FitPolicy, StaysWithinTheMemoryThatItMayAdd) {
+  const Fit result = fit(recorded(1.2, Outcome::exact), {"name", 23});
+  EXPECT_TRUE(result.policy.rules.empty());
+  ASSERT_EQ(result.left_out.size(), 1u);
+  EXPECT_NE(result.left_out[0].find("tree"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace vernier::calibrate
