@@ -103,7 +103,7 @@ TEST(Replay, FindsWhatIsThereAndNothingThatIsSlower) {
       if (judged.point == known) found = true;
       const double default_us = machine.true_us(judged.point, kDefault);
       const double tuned_us =
-          machine.true_us(judged.point, {rule->choice, rule->channels.value_or(0)});
+          machine.true_us(judged.point, configuration_of(*rule));
       EXPECT_LT(tuned_us, default_us * 1.02) << describe(judged.point) << " seed " << seed;
     }
     EXPECT_TRUE(found) << "seed " << seed;

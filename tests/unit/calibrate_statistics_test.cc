@@ -19,16 +19,17 @@ TEST(Median, IsTheMiddleOrTheMeanOfTheMiddleTwo) {
   EXPECT_EQ(median({4, 1, 3, 2}), 2.5);
 }
 
-// Logarithms of 1.1, 1.2, 1.3 and 1.4: mean 0.21909, standard deviation 0.10384, so a standard
-// error of 0.051920; t of 3 degrees of freedom is 3.182 and 5.841.
+// Logarithms of 1.1, 1.2, 1.3 and 1.4 are 0.09531, 0.18232, 0.26236 and 0.33647: mean 0.21912,
+// standard deviation 0.10380, so a standard error of 0.051901; Student's t of 3 degrees of freedom
+// is 3.182 and 5.841.
 TEST(LaunchInterval, OfFourLaunchesIsAsComputedByHand) {
   const RatioInterval interval =
       ratio_interval({launch_of(1.1), launch_of(1.2), launch_of(1.3), launch_of(1.4)});
-  EXPECT_NEAR(interval.ratio, 1.24494, 1e-4);
-  EXPECT_NEAR(interval.low95, std::exp(0.21909 - 3.182 * 0.051920), 1e-4);
-  EXPECT_NEAR(interval.high95, std::exp(0.21909 + 3.182 * 0.051920), 1e-4);
-  EXPECT_NEAR(interval.low99, std::exp(0.21909 - 5.841 * 0.051920), 1e-4);
-  EXPECT_NEAR(interval.high99, std::exp(0.21909 + 5.841 * 0.051920), 1e-4);
+  EXPECT_NEAR(interval.ratio, 1.24498, 1e-5);
+  EXPECT_NEAR(interval.low95, 1.05545, 1e-5);
+  EXPECT_NEAR(interval.high95, 1.46854, 1e-5);
+  EXPECT_NEAR(interval.low99, 0.91940, 1e-5);
+  EXPECT_NEAR(interval.high99, 1.68585, 1e-5);
 }
 
 TEST(LaunchInterval, LeavesOutLaunchesWithoutPairsAndPairsWithoutAPartner) {

@@ -74,6 +74,13 @@ std::string now_text() {
   return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
 }
 
+// Ranks with different host ids take each other for separate hosts: no P2P, no shared memory, only
+// NCCL's socket transport, here over loopback.
+std::map<std::string, std::string> emulation(const Options& options) {
+  if (options.emulate_nodes == 1) return {};
+  return {{"NCCL_SOCKET_IFNAME", "lo"}, {"NCCL_NET", "Socket"}, {"NCCL_MNNVL_ENABLE", "0"}};
+}
+
 Json make_header(const Options& options, const NcclLibrary& nccl, const Plan& plan,
                  const DataType& type) {
   Json header{{"record", "header"},
@@ -94,7 +101,10 @@ Json make_header(const Options& options, const NcclLibrary& nccl, const Plan& pl
                 {"sizes", options.sizes},
                 {"launches", plan.judging_launches},
                 {"pairs", plan.pairs}}}};
+  // What a policy has to demand: also of emulated nodes, or it would hold on a real cluster of
+  // their shape.
   for (const auto& [name, value] : options.environment) header["set_environment"][name] = value;
+  for (const auto& [name, value] : emulation(options)) header["set_environment"][name] = value;
   return header;
 }
 
@@ -107,15 +117,11 @@ LaunchSetup launch_setup(const Options& options, const NcclLibrary& nccl, const 
     setup.max_bytes = std::max(setup.max_bytes, point.nbytes);
   }
   setup.log_dir = options.out + "/logs";
+  setup.environment = emulation(options);
   setup.environment["NCCL_TUNER_PLUGIN"] = "STATIC_PLUGIN";
   setup.unset = {"NCCL_VERNIER_POLICY", "NCCL_VERNIER_MODE", "NCCL_DEBUG", "NCCL_DEBUG_SUBSYS",
                  "NCCL_DEBUG_FILE"};
   if (options.emulate_nodes > 1) {
-    // Ranks with different host ids take each other for separate hosts: no P2P, no shared memory,
-    // only NCCL's socket transport, here over loopback.
-    setup.environment["NCCL_SOCKET_IFNAME"] = "lo";
-    setup.environment["NCCL_NET"] = "Socket";
-    setup.environment["NCCL_MNNVL_ENABLE"] = "0";
     const int per_node = plan.ranks / options.emulate_nodes;
     for (int rank = 0; rank < plan.ranks; ++rank) {
       setup.of_rank.push_back(

@@ -114,8 +114,10 @@ void add_how(CLI::App& command, Options& options) {
       ->type_name("MIB")
       ->capture_default_str();
   command
-      .add_option("--hang-limit-s", options.hang_limit_s,
-                  "a configuration that takes longer is killed and never proposed")
+      .add_option(
+          "--hang-limit-s", options.hang_limit_s,
+          "a check, or 25 captures, that take longer are killed, and what they ran is never "
+          "proposed")
       ->check(CLI::Range(1.0, 3600.0).description(""))
       ->type_name("S")
       ->capture_default_str();
@@ -154,7 +156,7 @@ void add_calibrate_command(CLI::App& app, Action& action) {
     };
   });
   command.footer(
-      "Every way NCCL has to run a call is checked for exact results, then timed against NCCL's\n"
+      "What NCCL can run a call with is checked for exact results, then timed against NCCL's\n"
       "own choice in CUDA graphs, in fresh captures and fresh launches. A rule is written where\n"
       "one is faster beyond doubt and not slower in eager mode; ties keep NCCL's choice. The\n"
       "method is docs/measuring.md. Exit status 0 with or without rules, 3 where it could not\n"

@@ -13,10 +13,6 @@
 namespace vernier::calibrate {
 namespace {
 
-double of_capture(const std::vector<float>& replays) {
-  return median({replays.begin(), replays.end()});
-}
-
 // All times of the launches that judge, of one point.
 struct Times {
   // [mode][arm][launch][pair]
@@ -29,7 +25,7 @@ std::map<Point, Times> judging_times(const Recording& recording) {
     if (record.phase != Phase::validate) continue;
     for (const Arm& arm : record.arms) {
       std::vector<double>& pairs = all[record.point].us[record.mode][arm.name][record.launch];
-      for (const std::vector<float>& replays : arm.times_us) pairs.push_back(of_capture(replays));
+      for (const std::vector<float>& replays : arm.times_us) pairs.push_back(capture_us(replays));
     }
   }
   return all;
@@ -187,6 +183,17 @@ void describe_machine(Policy& policy, const Json& header, const Fit& fit, int la
 }
 
 }  // namespace
+
+const JudgedArm* find_arm(const JudgedPoint& judged, const Configuration& configuration) {
+  const auto found = std::find_if(judged.arms.begin(), judged.arms.end(), [&](const JudgedArm& a) {
+    return a.configuration == configuration;
+  });
+  return found == judged.arms.end() ? nullptr : &*found;
+}
+
+Configuration configuration_of(const Rule& rule) {
+  return {rule.choice, rule.channels.value_or(0)};
+}
 
 Standing stand(const RatioInterval& graph, const RatioInterval& eager) {
   if (graph.launches < 2) return Standing::tie;

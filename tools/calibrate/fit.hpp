@@ -70,6 +70,12 @@ struct FitOptions {
 // judging launch.
 [[nodiscard]] Fit fit(const Recording& recording, const FitOptions& options);
 
+// The arm of a point that ran this configuration; nullptr: none did.
+[[nodiscard]] const JudgedArm* find_arm(const JudgedPoint& judged,
+                                        const Configuration& configuration);
+
+[[nodiscard]] Configuration configuration_of(const Rule& rule);
+
 [[nodiscard]] Standing stand(const RatioInterval& graph, const RatioInterval& eager);
 
 // Rules from judged points: a rule covers a range where its configuration won at both ends and did

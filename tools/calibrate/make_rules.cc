@@ -11,13 +11,6 @@
 namespace vernier::calibrate {
 namespace {
 
-const JudgedArm* find_arm(const JudgedPoint& judged, const Configuration& configuration) {
-  const auto found = std::find_if(judged.arms.begin(), judged.arms.end(), [&](const JudgedArm& a) {
-    return a.configuration == configuration;
-  });
-  return found == judged.arms.end() ? nullptr : &*found;
-}
-
 bool wins(const JudgedArm* arm) { return arm != nullptr && arm->standing == Standing::win; }
 
 // At a size that was asked for, a tie keeps the default.

@@ -50,7 +50,7 @@ std::string judge_by_truth(const Fit& fit, const Recording& recording,
     double chosen_us = default_us;
     if (rule != nullptr) {
       ++rules;
-      chosen_us = machine.true_us(judged.point, {rule->choice, rule->channels.value_or(0)});
+      chosen_us = machine.true_us(judged.point, configuration_of(*rule));
       if (chosen_us * kRegression > default_us) ++slower;
     }
     double best_us = default_us;
@@ -68,8 +68,8 @@ std::string judge_by_truth(const Fit& fit, const Recording& recording,
     }
   }
   return fmt::format(
-      "Against samples that were not drawn: {} of {} sizes have a rule, {} of them are slower than "
-      "NCCL's own choice; farthest from the best {:.3f}{}.",
+      "Against samples that were not drawn: {} of {} sizes have a rule, {} of them are more than "
+      "2 % slower than NCCL's own choice; farthest from the best {:.3f}{}.",
       rules, fit.points.size(), slower, worst_regret,
       worst_regret > 1 ? " at " + describe(worst) : "");
 }

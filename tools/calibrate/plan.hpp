@@ -55,8 +55,8 @@ inline constexpr double kScreenPointS = 0.5;
 [[nodiscard]] double rough_s(const Plan& plan);
 
 // How one capture or eager block is timed: enough operations to time, few where one takes long;
-// more replays of one capture where they are short, because there they scatter most (over TCP by 17
-// % at 2 KiB, by 4 % at 256 KiB).
+// more replays of one capture where they are short, because there they scatter most (over TCP by 25
+// % at 2 KiB, by 6 % at 256 KiB).
 struct Effort {
   int operations;
   int replays;  // 1 in eager mode

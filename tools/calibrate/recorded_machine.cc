@@ -26,7 +26,7 @@ RecordedMachine::RecordedMachine(const Recording& recording, std::uint64_t seed,
         if (captures[key]++ % 2 == 0) {
           series_[key].drawn_from[record.launch].push_back(replays);
         } else {
-          series_[key].kept_back_us.push_back(median({replays.begin(), replays.end()}));
+          series_[key].kept_back_us.push_back(capture_us(replays));
         }
       }
     }
@@ -50,7 +50,11 @@ LaunchRecord RecordedMachine::start_launch(int launch, bool) {
   launch_.launch = launch;
   std::uniform_int_distribution<std::size_t> any(0, judging_launches_.size() - 1);
   default_launch_ = judging_launches_[any(random_)];
-  candidate_launch_ = truth_ == Truth::null ? judging_launches_[any(random_)] : default_launch_;
+  candidate_launch_ = default_launch_;
+  while (truth_ == Truth::null && judging_launches_.size() > 1 &&
+         candidate_launch_ == default_launch_) {
+    candidate_launch_ = judging_launches_[any(random_)];
+  }
   taken_mib_.clear();
   return launch_;
 }

@@ -23,11 +23,12 @@ inline constexpr int kRecordingSchema = 1;
 enum class Phase { pilot, screen, shortlist, validate };
 enum class Mode { graph, eager };
 
-// One communicator's life.
+// Fresh processes with a fresh communicator; after a hang or a restart of the command, others go on
+// under the same number.
 struct LaunchRecord {
   int launch;
   int nodes;          // as NCCL counts them
-  int comm_channels;  // comm->nChannels
+  int comm_channels;  // comm->nChannels; 32 where NCCL's log does not say
   int sm_mhz;         // clocks of the first GPU when all ranks ran; 0: not known
   int memory_mhz;
 };
@@ -63,7 +64,7 @@ struct Arm {
 };
 inline constexpr std::string_view kNullArm = "null";  // NCCL's own choice once more
 
-// Pair i of each arm was measured in direct succession, in fresh captures.
+// Pair i of all arms was measured in one round, in fresh captures.
 struct SampleRecord {
   int launch;
   Phase phase;

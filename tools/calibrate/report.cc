@@ -12,17 +12,6 @@
 namespace vernier::calibrate {
 namespace {
 
-Configuration configuration_of(const Rule& rule) {
-  return {rule.choice, rule.channels.value_or(0)};
-}
-
-const JudgedArm* arm_of(const JudgedPoint& judged, const Configuration& configuration) {
-  const auto found = std::find_if(judged.arms.begin(), judged.arms.end(), [&](const JudgedArm& a) {
-    return a.configuration == configuration;
-  });
-  return found == judged.arms.end() ? nullptr : &*found;
-}
-
 std::string interval_text(const RatioInterval& interval) {
   if (interval.launches < 2) return "-";
   return fmt::format("{:.3f} [{:.3f}, {:.3f}]", interval.ratio, interval.low95, interval.high95);
@@ -59,7 +48,7 @@ std::map<Collective, Gain> gains(const Fit& fit) {
   std::map<Collective, Gain> all;
   for (const JudgedPoint& judged : fit.points) {
     const Rule* const rule = rule_at(fit.policy, judged);
-    const JudgedArm* const arm = rule ? arm_of(judged, configuration_of(*rule)) : nullptr;
+    const JudgedArm* const arm = rule ? find_arm(judged, configuration_of(*rule)) : nullptr;
     if (arm == nullptr) continue;
     Gain& gain = all[judged.point.collective];
     if (gain.points == 0) gain.min_bytes = judged.point.nbytes;
@@ -94,7 +83,7 @@ std::string table_text(const Fit& fit) {
                {"null run", Align::left}});
   for (const JudgedPoint& judged : fit.points) {
     const Rule* const rule = rule_at(fit.policy, judged);
-    const JudgedArm* const arm = rule ? arm_of(judged, configuration_of(*rule)) : nullptr;
+    const JudgedArm* const arm = rule ? find_arm(judged, configuration_of(*rule)) : nullptr;
     std::vector<std::string> row{std::string(name_of(judged.point.collective)),
                                  format_bytes(judged.point.nbytes), format_choice(judged.own),
                                  fmt::format("{:.1f}", judged.default_us)};

@@ -31,10 +31,6 @@ const Arm* find_arm(const SampleRecord& record, std::string_view name) {
   return found == record.arms.end() ? nullptr : &*found;
 }
 
-double of_capture(const std::vector<float>& replays) {
-  return median({replays.begin(), replays.end()});
-}
-
 }  // namespace
 
 double median_ratio(const Recording& recording, const Point& point, const std::string& name,
@@ -46,7 +42,7 @@ double median_ratio(const Recording& recording, const Point& point, const std::s
     const Arm* const candidate = find_arm(record, name);
     if (reference == nullptr || candidate == nullptr) continue;
     for (std::size_t i = 0; i < reference->times_us.size() && i < candidate->times_us.size(); ++i) {
-      ratios.push_back(of_capture(reference->times_us[i]) / of_capture(candidate->times_us[i]));
+      ratios.push_back(capture_us(reference->times_us[i]) / capture_us(candidate->times_us[i]));
     }
   }
   return ratios.empty() ? 0 : median(std::move(ratios));
@@ -198,7 +194,7 @@ double Search::default_us(const Point& point) {
   if (known() == nullptr) {
     sample(std::max(running_launch_, 0), Phase::pilot, Mode::graph, point, 1, {}, false);
   }
-  return of_capture(known()->arms[0].times_us[0]);
+  return capture_us(known()->arms[0].times_us[0]);
 }
 
 // ---- the three steps
@@ -355,27 +351,35 @@ void Search::find_switches(const std::vector<Judged>& judged) {
 // First uses, in an order that tells what each algorithm takes: NCCL's own choices, then the picks
 // algorithm by algorithm.
 void Search::warm_up(int launch, const std::vector<Judged>& judged) {
-  for (const auto& [point, picks] : judged) (void)checked(launch, point, kDefault);
   std::set<Algorithm> algorithms;
   for (const auto& [point, picks] : judged) {
     for (const Configuration& pick : picks) algorithms.insert(pick.choice->algorithm);
   }
+  for (const MemoryRecord& record : journal_.recording().memory) {
+    if (record.launch == launch) algorithms.erase(record.algorithm);
+  }
+  if (algorithms.empty()) return;
+  for (const auto& [point, picks] : judged) use(launch, point, kDefault);
   for (const Algorithm algorithm : algorithms) {
-    const bool measured = std::any_of(
-        journal_.recording().memory.begin(), journal_.recording().memory.end(),
-        [&](const MemoryRecord& m) { return m.launch == launch && m.algorithm == algorithm; });
-    if (measured) continue;
-    need_launch(launch);
     const double before_mib = machine_.used_mib();
     for (const auto& [point, picks] : judged) {
       for (const Configuration& pick : picks) {
-        if (pick.choice->algorithm == algorithm) (void)checked(launch, point, pick);
+        if (pick.choice->algorithm == algorithm) use(launch, point, pick);
       }
     }
     // A failed check began a new communicator, whose memory has nothing to do with the old one's.
     const double added_mib = rounded(std::max(0.0, machine_.used_mib() - before_mib));
     journal_.add(MemoryRecord{launch, algorithm, added_mib});
   }
+}
+
+// Checked, and run by the processes of now: those that the journal knows may be gone.
+void Search::use(int launch, const Point& point, const Configuration& configuration) {
+  const std::size_t checks_before = journal_.recording().checks.size();
+  if (!checked(launch, point, configuration)) return;
+  if (journal_.recording().checks.size() > checks_before) return;
+  need_launch(launch);
+  (void)machine_.check(point, configuration);
 }
 
 void Search::judge(int launch, const std::vector<Judged>& judged) {

@@ -47,6 +47,7 @@ class Search {
               const std::vector<Configuration>& arms, bool with_null);
   [[nodiscard]] double default_us(const Point& point);
   void warm_up(int launch, const std::vector<Judged>& judged);
+  void use(int launch, const Point& point, const Configuration& configuration);
 
   Machine& machine_;
   Journal& journal_;

@@ -39,6 +39,10 @@ double median(std::vector<double> values) {
   return (*std::max_element(values.begin(), middle) + *middle) / 2;
 }
 
+double capture_us(const std::vector<float>& replays_us) {
+  return median({replays_us.begin(), replays_us.end()});
+}
+
 RatioInterval ratio_interval(const std::vector<LaunchPairs>& launches) {
   RatioInterval result;
   std::vector<double> logs;

@@ -12,6 +12,9 @@ namespace vernier::calibrate {
 
 [[nodiscard]] double median(std::vector<double> values);  // of at least one
 
+// What one capture says: the median of its replays.
+[[nodiscard]] double capture_us(const std::vector<float>& replays_us);
+
 // Of default over candidate: above 1, the candidate is faster.
 struct RatioInterval {
   double ratio = 1;  // geometric mean over launches of each launch's median pair ratio

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -170,7 +170,9 @@ Answer GpuMachine::measure(const Request& request) {
     command.arms[arm] = to_wire(request.arms[arm]);
   }
   Answer result;
-  std::optional<RankProcesses::Answer> answer = processes_->ask(command, limit_s_);
+  const double captures = static_cast<double>(request.arms.size()) * request.pairs;
+  std::optional<RankProcesses::Answer> answer =
+      processes_->ask(command, limit_s_ * std::max(1.0, captures / 25));
   if (!answer) {
     result.outcome = how_it_ended();
     result.detail = processes_->end_text();

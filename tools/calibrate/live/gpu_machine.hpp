@@ -14,7 +14,7 @@ namespace vernier::calibrate {
 
 class GpuMachine : public Machine {
  public:
-  // `limit_s`: a command that takes longer than this beyond its expected time hangs.
+  // `limit_s`: a check, or 25 captures, that take longer hang.
   GpuMachine(LaunchSetup setup, double limit_s);
 
   LaunchRecord start_launch(int launch, bool audited) override;

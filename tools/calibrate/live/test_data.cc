@@ -8,14 +8,14 @@
 namespace vernier::calibrate {
 namespace {
 
-// 0 to `largest`; neighbours, ranks and sets differ.
+// 0 to `largest`; the two sets differ at every place.
 std::uint32_t value_at(std::uint64_t index, int rank, int set, std::uint32_t largest) {
-  std::uint64_t mixed = index * 0x9E3779B97F4A7C15u +
-                        static_cast<std::uint64_t>(rank) * 0x94D049BBu +
-                        static_cast<std::uint64_t>(set) * 0xBF58476D1CE4E5B9u;
+  std::uint64_t mixed =
+      index * 0x9E3779B97F4A7C15u + static_cast<std::uint64_t>(rank) * 0x94D049BB133111EBu;
   mixed ^= mixed >> 31;
   mixed *= 0xD6E8FEB86659FD93u;
-  return static_cast<std::uint32_t>((mixed >> 40) % (largest + 1));
+  const std::uint32_t shift = static_cast<std::uint32_t>(set) * ((largest + 1) / 2);
+  return (static_cast<std::uint32_t>(mixed >> 40) + shift) % (largest + 1);
 }
 
 // Sums up to 256 are exact in bfloat16, which has the fewest digits.

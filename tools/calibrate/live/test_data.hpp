@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What every rank sends in a check, and what has to come out: small integers, so that every sum is
-// exact in every data type, different on every rank and at neighbouring places.
+// exact in every data type. Neighbours and ranks differ nearly everywhere.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ inline constexpr int kRoot = 0;  // of broadcast and reduce
 
 class TestData {
  public:
-  // Two sets that differ everywhere: what a broken transport left behind of one does not pass for
-  // the other.
+  // Two sets that differ at every place: what a broken transport left behind of one does not pass
+  // for the other.
   static constexpr int kSets = 2;
 
   TestData(int ranks, int rank, DataType type, std::uint64_t max_bytes);
