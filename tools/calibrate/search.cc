@@ -65,7 +65,7 @@ bool Search::run() {
     double judging_s = 0;
     for (const auto& [point, picks] : judged) {
       for (const Mode mode : {Mode::graph, Mode::eager}) {
-        const double us = default_us(point);
+        const double us = default_us(kFirstJudgingLaunch, point);
         judging_s += expected_s(mode, picks.size() + 2, plan_.pairs, us);
       }
     }
@@ -77,8 +77,7 @@ bool Search::run() {
   }
 }
 
-// ---- one thing at a time, from the journal where it is there
-// -------------------------------------
+// ---- one thing at a time, from the journal where it is there ----
 
 void Search::need_launch(int launch) {
   if (progress_.stopped()) throw Stopped{};
@@ -130,9 +129,11 @@ void Search::sample(int launch, Phase phase, Mode mode, const Point& point, int 
   std::vector<std::string> names{"default"};
   for (const Configuration& arm : arms) names.push_back(name_of_arm(arm));
   if (with_null) names.emplace_back(kNullArm);
-  const Effort effort = phase == Phase::pilot ? kPilot : effort_for(mode, default_us(point));
+  const Effort effort =
+      phase == Phase::pilot ? kPilot : effort_for(mode, default_us(launch, point));
   const bool judging = phase == Phase::validate || phase == Phase::shortlist;
-  const double cost_s = judging ? expected_s(mode, names.size(), pairs, default_us(point)) : 0.0;
+  const double cost_s =
+      judging ? expected_s(mode, names.size(), pairs, default_us(launch, point)) : 0.0;
 
   for (const SampleRecord& record : journal_.recording().samples) {
     if (record.launch != launch || record.phase != phase || record.mode != mode ||
@@ -184,7 +185,7 @@ void Search::sample(int launch, Phase phase, Mode mode, const Point& point, int 
   journal_.add(std::move(record));
 }
 
-double Search::default_us(const Point& point) {
+double Search::default_us(int launch, const Point& point) {
   const auto known = [&]() -> const SampleRecord* {
     for (const SampleRecord& record : journal_.recording().samples) {
       if (record.point == point && record.phase == Phase::pilot) return &record;
@@ -192,7 +193,8 @@ double Search::default_us(const Point& point) {
     return nullptr;
   };
   if (known() == nullptr) {
-    sample(std::max(running_launch_, 0), Phase::pilot, Mode::graph, point, 1, {}, false);
+    (void)checked(launch, point, kDefault);
+    sample(launch, Phase::pilot, Mode::graph, point, 1, {}, false);
   }
   return capture_us(known()->arms[0].times_us[0]);
 }

@@ -45,7 +45,8 @@ class Search {
   bool checked(int launch, const Point& point, const Configuration& configuration);
   void sample(int launch, Phase phase, Mode mode, const Point& point, int pairs,
               const std::vector<Configuration>& arms, bool with_null);
-  [[nodiscard]] double default_us(const Point& point);
+  // Microseconds of NCCL's own choice, roughly: measured once, in `launch` where it was not before.
+  [[nodiscard]] double default_us(int launch, const Point& point);
   void warm_up(int launch, const std::vector<Judged>& judged);
   void use(int launch, const Point& point, const Configuration& configuration);
 
