@@ -222,9 +222,9 @@ def timing_plan(fabric, client, depth, pairs=None):
     return TimingPlan(
         calls=tuple(calls),
         pairs=usual_pairs if pairs is None else pairs,
-        graph_ops=10 if tcp else 20,
+        graph_ops=20,
         replays=3,
-        small_replays=9 if tcp else 3,
+        small_replays=5 if tcp else 3,
         eager_ops=20 if tcp else 50,
         limit_s=limit_s,
     )

@@ -32,8 +32,9 @@ RatioInterval around(double ratio) {
 }
 
 JudgedArm arm(const Configuration& configuration, double ratio) {
-  return {configuration, around(ratio), around(ratio), 20 / ratio,
-          stand(around(ratio), around(ratio))};
+  return {configuration, around(ratio),
+          around(ratio), {},
+          20 / ratio,    stand(around(ratio), around(ratio))};
 }
 
 JudgedPoint judged(Collective collective, std::uint64_t nbytes, std::vector<JudgedArm> arms,

@@ -31,16 +31,42 @@ std::map<Point, Times> judging_times(const Recording& recording) {
   return all;
 }
 
-RatioInterval interval(const Times& times, Mode mode, const std::string& name) {
+// By launch.
+std::map<int, LaunchPairs> pairs_of(const Times& times, Mode mode, const std::string& name) {
   const auto arms = times.us.find(mode);
   if (arms == times.us.end()) return {};
   const auto reference = arms->second.find("default");
   const auto candidate = arms->second.find(name);
   if (reference == arms->second.end() || candidate == arms->second.end()) return {};
-  std::vector<LaunchPairs> launches;
+  std::map<int, LaunchPairs> launches;
   for (const auto& [launch, pairs] : candidate->second) {
     const auto same = reference->second.find(launch);
-    if (same != reference->second.end()) launches.push_back({same->second, pairs});
+    if (same != reference->second.end()) launches[launch] = {same->second, pairs};
+  }
+  return launches;
+}
+
+RatioInterval interval(const Times& times, Mode mode, const std::string& name) {
+  std::vector<LaunchPairs> launches;
+  for (auto& [launch, pairs] : pairs_of(times, mode, name)) launches.push_back(std::move(pairs));
+  return ratio_interval(launches);
+}
+
+// More channels cost the host more. Here that hides behind the GPU; a client with a slower host
+// pays it. It pays most, in proportion, where its host takes just as long as the GPU did.
+RatioInterval host_bound(const Times& times, const std::string& name) {
+  const std::map<int, LaunchPairs> eager = pairs_of(times, Mode::eager, name);
+  std::vector<LaunchPairs> launches;
+  for (const auto& [launch, host] : pairs_of(times, Mode::host, name)) {
+    const auto same = eager.find(launch);
+    if (same == eager.end() || same->second.reference_us.empty()) continue;
+    const double default_us = median(same->second.reference_us);
+    LaunchPairs& pairs = launches.emplace_back();
+    for (std::size_t i = 0; i < host.candidate_us.size() && i < host.reference_us.size(); ++i) {
+      const double more_us = std::max(0.0, host.candidate_us[i] - host.reference_us[i]);
+      pairs.reference_us.push_back(default_us);
+      pairs.candidate_us.push_back(default_us + more_us);
+    }
   }
   return ratio_interval(launches);
 }
@@ -80,9 +106,13 @@ JudgedPoint judge(const Recording& recording, const SurveyRecord& survey, const 
   for (const auto& [name, launches] : arms->second) {
     const std::optional<Configuration> configuration = parse_configuration(name);
     if (!configuration || configuration->is_default()) continue;
-    JudgedArm arm{*configuration, interval(times, Mode::graph, name),
-                  interval(times, Mode::eager, name), median_us(times, name), Standing::tie};
-    arm.standing = stand(arm.graph, arm.eager);
+    JudgedArm arm{*configuration,
+                  interval(times, Mode::graph, name),
+                  interval(times, Mode::eager, name),
+                  host_bound(times, name),
+                  median_us(times, name),
+                  Standing::tie};
+    arm.standing = stand(arm.graph, arm.eager, arm.host_bound);
     // It ran before, and failed later: whatever it gains, it is not to be trusted.
     if (failed_a_check(recording, survey.point, *configuration)) arm.standing = Standing::loss;
     judged.arms.push_back(arm);
@@ -96,7 +126,7 @@ NullRun summarize_null(const std::vector<JudgedPoint>& points) {
     if (judged.null.launches == 0) continue;
     run.lowest = run.points == 0 ? judged.null.ratio : std::min(run.lowest, judged.null.ratio);
     run.highest = run.points == 0 ? judged.null.ratio : std::max(run.highest, judged.null.ratio);
-    if (stand(judged.null, {}) == Standing::win) ++run.false_wins;
+    if (stand(judged.null) == Standing::win) ++run.false_wins;
     ++run.points;
   }
   return run;
@@ -195,12 +225,15 @@ Configuration configuration_of(const Rule& rule) {
   return {rule.choice, rule.channels.value_or(0)};
 }
 
-Standing stand(const RatioInterval& graph, const RatioInterval& eager) {
+Standing stand(const RatioInterval& graph, const RatioInterval& eager,
+               const RatioInterval& host_bound) {
   if (graph.launches < 2) return Standing::tie;
   if (graph.high95 < kRegression) return Standing::loss;
   // 99 %, not 95: a calibration makes dozens of these decisions, and each has to be right.
   if (graph.low99 <= 1.0 || graph.ratio < kSmallestGain) return Standing::tie;
   if (eager.launches >= 2 && eager.high95 < kRegression) return Standing::eager_loss;
+  // No interval: this is a bound, of a quantity that hardly scatters.
+  if (host_bound.launches >= 2 && host_bound.ratio < kRegression) return Standing::eager_loss;
   return Standing::win;
 }
 

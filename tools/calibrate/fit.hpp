@@ -16,9 +16,7 @@ namespace vernier::calibrate {
 
 // design.md: a regression is a whole 95 % interval below this.
 inline constexpr double kRegression = 0.98;
-// A gain below this is not worth a rule, however certain it is: more channels cost the host up to
-// 0.3 us a launch, which an eager client that waits for its host pays (2 % at 11 us, seen on 2 x
-// H200) and this measuring, whose host is faster than the GPU, does not see.
+// A gain below this is not worth a rule, however certain it is.
 inline constexpr double kSmallestGain = 1.02;
 
 enum class Standing {
@@ -32,6 +30,7 @@ struct JudgedArm {
   Configuration configuration;
   RatioInterval graph;
   RatioInterval eager;
+  RatioInterval host_bound;  // eager, for a client whose host is as slow as the default's GPU
   double tuned_us;  // median over launches and captures, in graphs
   Standing standing;
 };
@@ -76,7 +75,9 @@ struct FitOptions {
 
 [[nodiscard]] Configuration configuration_of(const Rule& rule);
 
-[[nodiscard]] Standing stand(const RatioInterval& graph, const RatioInterval& eager);
+// What was not measured decides nothing.
+[[nodiscard]] Standing stand(const RatioInterval& graph, const RatioInterval& eager = {},
+                             const RatioInterval& host_bound = {});
 
 // Rules from judged points: a rule covers a range where its configuration won at both ends and did
 // not lose halfway between calibrated sizes.

@@ -16,8 +16,8 @@ struct Request {
   std::vector<Configuration> arms;  // measured in turn, in an order that flips from pair to pair
   Mode mode;
   int pairs;
-  int operations;  // in one capture, or in one eager block
-  int replays;     // timed, of one capture; 1 in eager mode
+  int operations;  // in one capture or block of eager calls
+  int replays;     // timed, of one capture; 1 but for graphs
 };
 
 struct Answer {

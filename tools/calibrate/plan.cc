@@ -99,14 +99,14 @@ double rough_s(const Plan& plan) {
   const auto points = static_cast<double>(plan.points.size());
   const int launches = kFirstJudgingLaunch + plan.judging_launches;
   double point_s = 0;
-  for (const Mode mode : {Mode::graph, Mode::eager}) {
+  for (const Mode mode : kModes) {
     point_s += expected_s(mode, kArms, plan.pairs, kGuessedUs);
   }
   return launches * kStartLaunchS + points * (kScreenPointS + plan.judging_launches * point_s);
 }
 
 Effort effort_for(Mode mode, double operation_us) {
-  if (mode == Mode::eager) {
+  if (mode != Mode::graph) {
     return {static_cast<int>(std::clamp(4000.0 / operation_us, 5.0, 50.0)), 1};
   }
   const int operations = static_cast<int>(std::clamp(2500.0 / operation_us, 3.0, 20.0));

@@ -59,7 +59,7 @@ inline constexpr double kScreenPointS = 0.5;
 // % at 2 KiB, by 6 % at 256 KiB).
 struct Effort {
   int operations;
-  int replays;  // 1 in eager mode
+  int replays;  // 1 but for graphs
 };
 [[nodiscard]] Effort effort_for(Mode mode, double operation_us);
 

@@ -70,7 +70,7 @@ Phase phase_of(const Json& json) {
                 "phase");
 }
 Mode mode_of(const Json& json) {
-  return one_of(std::array{Mode::graph, Mode::eager}, json, "mode");
+  return one_of(kModes, json, "mode");
 }
 Outcome outcome_of(const Json& json) {
   return one_of(

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kPhaseNames = {"pilot", "screen", "shortlist",
                                                          "validate"};
-constexpr std::array<std::string_view, 2> kModeNames = {"graph", "eager"};
+constexpr std::array<std::string_view, 3> kModeNames = {"graph", "eager", "host"};
 constexpr std::array<std::string_view, 5> kOutcomeNames = {"exact", "wrong", "hung", "crashed",
                                                            "refused"};
 

@@ -6,6 +6,7 @@
 // interrupted calibration goes on from it.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,7 +22,9 @@ inline constexpr int kRecordingSchema = 1;
 
 // Launches count from 0. The first two look for candidates, the others judge them.
 enum class Phase { pilot, screen, shortlist, validate };
-enum class Mode { graph, eager };
+// graph and eager: time on the GPU. host: what an eager call keeps the calling thread.
+enum class Mode { graph, eager, host };
+inline constexpr std::array kModes{Mode::graph, Mode::eager, Mode::host};
 
 // Fresh processes with a fresh communicator; after a hang or a restart of the command, others go on
 // under the same number.
@@ -60,7 +63,7 @@ struct CheckRecord {
 // A way of running a call and its times: microseconds per operation, slowest rank.
 struct Arm {
   std::string name;                          // a configuration, or kNullArm
-  std::vector<std::vector<float>> times_us;  // [pair][replay]; eager has one number a pair
+  std::vector<std::vector<float>> times_us;  // [pair][replay]; one number a pair but for graphs
 };
 inline constexpr std::string_view kNullArm = "null";  // NCCL's own choice once more
 
@@ -70,7 +73,7 @@ struct SampleRecord {
   Phase phase;
   Mode mode;
   Point point;
-  int operations;  // in one capture, or in one eager block
+  int operations;  // in one capture or block of eager calls
   std::vector<Arm> arms;
 };
 

@@ -80,6 +80,7 @@ std::string table_text(const Fit& fit) {
                {"us", Align::right},
                {"faster by, graphs", Align::left},
                {"eager", Align::left},
+               {"host-bound", Align::left},
                {"null run", Align::left}});
   for (const JudgedPoint& judged : fit.points) {
     const Rule* const rule = rule_at(fit.policy, judged);
@@ -88,11 +89,11 @@ std::string table_text(const Fit& fit) {
                                  format_bytes(judged.point.nbytes), format_choice(judged.own),
                                  fmt::format("{:.1f}", judged.default_us)};
     if (arm != nullptr) {
-      row.insert(row.end(),
-                 {format_configuration(arm->configuration), fmt::format("{:.1f}", arm->tuned_us),
-                  interval_text(arm->graph), interval_text(arm->eager)});
+      row.insert(row.end(), {format_configuration(arm->configuration),
+                             fmt::format("{:.1f}", arm->tuned_us), interval_text(arm->graph),
+                             interval_text(arm->eager), interval_text(arm->host_bound)});
     } else {
-      row.insert(row.end(), {"-", "-", "-", "-"});
+      row.insert(row.end(), {"-", "-", "-", "-", "-"});
     }
     row.push_back(interval_text(judged.null));
     table.add(std::move(row));
@@ -106,6 +107,31 @@ std::string null_text(const NullRun& null) {
       "NCCL's own choice against itself: ratios of {} sizes between {:.3f} and {:.3f}, {} of them "
       "called a win",
       null.points, null.lowest, null.highest, null.false_wins);
+}
+
+std::string eager_text(const Fit& fit) {
+  int points = 0;
+  const JudgedPoint* most_at = nullptr;
+  const JudgedArm* most = nullptr;
+  for (const JudgedPoint& judged : fit.points) {
+    bool left_out = false;
+    for (const JudgedArm& arm : judged.arms) {
+      if (arm.standing != Standing::eager_loss || rule_at(fit.policy, judged) != nullptr) continue;
+      left_out = true;
+      if (most != nullptr && most->graph.ratio >= arm.graph.ratio) continue;
+      most_at = &judged;
+      most = &arm;
+    }
+    points += left_out ? 1 : 0;
+  }
+  if (points == 0) return {};
+  return fmt::format(
+      "Left to NCCL though graphs would gain, because an eager client could lose over 2 %: {} "
+      "sizes; the most, {} with {}, {:.2f} times as fast in graphs and {:.3f} for a host-bound "
+      "eager client",
+      points, describe(most_at->point), format_configuration(most->configuration),
+      most->graph.ratio,
+      most->host_bound.launches > 0 ? most->host_bound.ratio : most->eager.ratio);
 }
 
 std::string verdict(const Fit& fit) {
@@ -157,6 +183,7 @@ Json to_json(const Fit& fit) {
                                {"tuned_us", arm.tuned_us},
                                {"graph", interval_json(arm.graph)},
                                {"eager", interval_json(arm.eager)},
+                               {"host_bound", interval_json(arm.host_bound)},
                                {"standing", standing_text(arm.standing)}});
     }
     json["points"].push_back(std::move(point));

@@ -16,6 +16,9 @@ namespace vernier::calibrate {
 // What the null run says, in one sentence.
 [[nodiscard]] std::string null_text(const NullRun& null);
 
+// What graphs would have gained and eager calls would have paid, in one sentence; empty: nothing.
+[[nodiscard]] std::string eager_text(const Fit& fit);
+
 [[nodiscard]] Json to_json(const Fit& fit);
 
 // The rule that covers a point where NCCL's own choice is `own`; nullptr: none.

@@ -64,7 +64,7 @@ bool Search::run() {
     const std::vector<Judged> judged = choose();
     double judging_s = 0;
     for (const auto& [point, picks] : judged) {
-      for (const Mode mode : {Mode::graph, Mode::eager}) {
+      for (const Mode mode : kModes) {
         const double us = default_us(kFirstJudgingLaunch, point);
         judging_s += expected_s(mode, picks.size() + 2, plan_.pairs, us);
       }
@@ -394,6 +394,7 @@ void Search::judge(int launch, const std::vector<Judged>& judged) {
     sample(launch, Phase::validate, Mode::graph, point, plan_.pairs, arms, true);
     if (!arms.empty()) {
       sample(launch, Phase::validate, Mode::eager, point, plan_.pairs, arms, false);
+      sample(launch, Phase::validate, Mode::host, point, plan_.pairs, arms, false);
     }
   }
 }

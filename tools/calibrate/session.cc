@@ -109,6 +109,7 @@ bool conclude(const Fit& fit, const std::string& policy_path, bool json) {
   for (const std::string& left_out : fit.left_out) {
     print_result("Left out for --max-extra-mib: " + left_out + ".");
   }
+  if (const std::string text = eager_text(fit); !text.empty()) print_result(text + ".");
   print_result(verdict(fit));
   return true;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/calibrate/live/gpu.hpp"
 
+#include <chrono>
+
 namespace vernier::calibrate {
 
 Gpu::Gpu(int ordinal) : cuda_(cuda_driver()) {
@@ -79,6 +81,17 @@ float Gpu::time_eager(const std::function<void()>& run, int before, int operatio
   float elapsed_ms = 0;
   require_cuda(cuda_.event_elapsed_ms(&elapsed_ms, event(0), event(1)), "cuEventElapsedTime");
   return elapsed_ms * 1e3f / static_cast<float>(operations);
+}
+
+float Gpu::time_host(const std::function<void()>& run, int before, int operations) {
+  using Microseconds = std::chrono::duration<float, std::micro>;
+  synchronize();
+  for (int i = 0; i < before; ++i) run();
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < operations; ++i) run();
+  const Microseconds elapsed = std::chrono::steady_clock::now() - start;
+  synchronize();
+  return elapsed.count() / static_cast<float>(operations);
 }
 
 double Gpu::used_mib() const {

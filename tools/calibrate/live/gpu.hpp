@@ -30,8 +30,10 @@ class Gpu {
   // for each of `times_us`: microseconds per operation.
   void time_graph(const std::function<void()>& run, int operations, std::span<float> times_us);
 
-  // Microseconds per operation of `operations` calls, behind `before` untimed ones.
+  // Microseconds per operation of `operations` calls, behind `before` untimed ones: on the GPU, and
+  // of this thread.
   [[nodiscard]] float time_eager(const std::function<void()>& run, int before, int operations);
+  [[nodiscard]] float time_host(const std::function<void()>& run, int before, int operations);
 
   [[nodiscard]] double used_mib() const;
 

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::uint8_t kPoison = 0xFF;            // NaN in every data type
 constexpr std::uint64_t kGuardBytes = 4096;       // behind the output; nothing may write there
-constexpr int kEagerAligningOperations = 2;       // so that the ranks begin an eager block together
+constexpr int kEagerAligningOperations = 2;       // so that the ranks begin a block together
 constexpr std::size_t kControlNumbers = 1 << 16;  // floats that control traffic carries at once
 
 class Rank {
@@ -219,7 +219,7 @@ class Rank {
   void measure(const Command& command) {
     const Point point = point_of(command);
     const auto arms = static_cast<std::size_t>(command.arm_count);
-    const bool graph = static_cast<Mode>(command.mode) == Mode::graph;
+    const auto mode = static_cast<Mode>(command.mode);
     const auto use = [&](std::size_t arm) { force(from_wire(command.arms[arm])); };
     const auto once = [&] { run(point.collective, point, 0); };
     // Connections and kernels are set up before anything is captured.
@@ -238,10 +238,16 @@ class Rank {
         float* const place = times_us.data() + (arm * static_cast<std::size_t>(command.pairs) +
                                                 static_cast<std::size_t>(pair)) *
                                                    replays;
-        if (graph) {
-          gpu_.time_graph(once, command.operations, std::span(place, replays));
-        } else {
-          *place = gpu_.time_eager(once, kEagerAligningOperations, command.operations);
+        switch (mode) {
+          case Mode::graph:
+            gpu_.time_graph(once, command.operations, std::span(place, replays));
+            break;
+          case Mode::eager:
+            *place = gpu_.time_eager(once, kEagerAligningOperations, command.operations);
+            break;
+          case Mode::host:
+            *place = gpu_.time_host(once, kEagerAligningOperations, command.operations);
+            break;
         }
       }
     }
