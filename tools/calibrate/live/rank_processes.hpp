@@ -20,7 +20,7 @@ struct LaunchSetup {
   int ranks;
   std::string nccl;
   std::string data_type;
-  std::uint64_t max_bytes;
+  std::uint64_t max_bytes = 0;
   std::string log_dir;                                      // stderr of rank N goes to rankN.log
   std::map<std::string, std::string> environment;           // for all ranks
   std::vector<std::map<std::string, std::string>> of_rank;  // more, by rank
