@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <mbedtls/sha256.h>
 
 #include <algorithm>
-#include <array>
 
+#include "policy/sha256.hpp"
 #include "vernier/policy.hpp"
 
 namespace vernier {
@@ -39,12 +38,7 @@ std::string canonical_text(const Policy& policy) {
 }  // namespace
 
 std::string digest(const Policy& policy) {
-  const std::string text = canonical_text(policy);
-  std::array<unsigned char, 32> hash{};
-  // Fails only when hardware acceleration does; this build has none.
-  (void)mbedtls_sha256_ret(reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-                           hash.data(), 0);
-  return fmt::format("sha256:{:02x}", fmt::join(hash, ""));
+  return fmt::format("sha256:{:02x}", fmt::join(sha256(canonical_text(policy)), ""));
 }
 
 }  // namespace vernier

@@ -14,6 +14,10 @@
 
 namespace vernier {
 
+// Ranks apply rules together only if theirs are equal. Raised when the same policy and the same
+// costs can lead to another decision than in an earlier release.
+inline constexpr int kDecisionSemantics = 1;
+
 // NCCL's prediction for one call: a contiguous float[algorithms][protocols], in microseconds.
 struct CostTable {
   const float* costs;

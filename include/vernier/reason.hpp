@@ -30,15 +30,16 @@ enum class Reason : std::uint8_t {
   old_nccl,         // tuner v2 (NCCL 2.21) has no cost table
   wrong_nccl,       // [match] nccl does not contain this NCCL
   unknown_nccl,     // [match] nccl is stated, and the version cannot be found (static NCCL)
+  wrong_gpu,        // [match] gpu is stated, and this is another
   environment,      // an [environment] variable is not set as stated
   no_agreement,     // nothing tells this rank that all ranks decide alike
 };
 
-inline constexpr std::array<std::string_view, 18> kReasonNames = {
-    "applied",      "no-match",    "cell-unusable",   "default-differs", "fp8-protected",
-    "zero-cost",    "active",      "one-rank",        "no-policy",       "bad-policy",
-    "no-rules",     "mode",        "batch-invariant", "old-nccl",        "wrong-nccl",
-    "unknown-nccl", "environment", "no-agreement"};
+inline constexpr std::array<std::string_view, 19> kReasonNames = {
+    "applied",      "no-match",  "cell-unusable",   "default-differs", "fp8-protected",
+    "zero-cost",    "active",    "one-rank",        "no-policy",       "bad-policy",
+    "no-rules",     "mode",      "batch-invariant", "old-nccl",        "wrong-nccl",
+    "unknown-nccl", "wrong-gpu", "environment",     "no-agreement"};
 
 constexpr std::string_view name_of(Reason reason) {
   return kReasonNames[static_cast<std::size_t>(reason)];

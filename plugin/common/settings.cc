@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 namespace vernier {
@@ -13,6 +14,16 @@ std::optional<Mode> parse_mode(std::string_view text) {
   if (text == "observe") return Mode::observe;
   if (text == "off") return Mode::off;
   return std::nullopt;
+}
+
+std::optional<int> parse_timeout_ms(std::string_view text) {
+  int timeout_ms = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), timeout_ms);
+  if (error != std::errc() || end != text.data() + text.size() || timeout_ms < 1 ||
+      timeout_ms > kMaxTimeoutMs) {
+    return std::nullopt;
+  }
+  return timeout_ms;
 }
 
 std::optional<std::string> get_env(const char* name) {

@@ -21,7 +21,7 @@ struct Variable {
 inline constexpr std::array<Variable, 6> kVariables = {{
     {"NCCL_VERNIER_POLICY", "policy: a path, or inline: and base64"},
     {"NCCL_VERNIER_MODE", "apply (default), observe or off"},
-    {"NCCL_VERNIER_AGREE_TIMEOUT_MS", "how long ranks of a node wait for one another"},
+    {"NCCL_VERNIER_AGREE_TIMEOUT_MS", "how long ranks of a node wait for one another (10000)"},
     {"NCCL_VERNIER_PROFILE", "counts (default), sampled[:N] or full"},
     {"NCCL_VERNIER_LOG_DIR", "where the profiler writes"},
     {"NCCL_VERNIER_LOG_MAX_MB", "how much it writes at most"},
@@ -31,6 +31,11 @@ enum class Mode { apply, observe, off };
 
 // nullopt for a text that is none of the three.
 [[nodiscard]] std::optional<Mode> parse_mode(std::string_view text);
+
+// A value of NCCL_VERNIER_AGREE_TIMEOUT_MS: 1 to kMaxTimeoutMs; nullopt for any other text.
+inline constexpr int kDefaultTimeoutMs = 10'000;
+inline constexpr int kMaxTimeoutMs = 600'000;
+[[nodiscard]] std::optional<int> parse_timeout_ms(std::string_view text);
 
 // The value of an environment variable, or nullopt. NCCL has copied its nccl.conf files into the
 // environment by the time it loads a plugin.

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "plugin/agreement/meeting.hpp"
 #include "plugin/common/nccl_log.hpp"
 #include "vernier/decision_table.hpp"
 #include "vernier/reason.hpp"
@@ -21,7 +23,8 @@ struct CommunicatorFacts {
   int tuner_abi;  // 2 to 6
   std::size_t nranks;
   std::size_t nnodes;
-  std::optional<int> nccl_version;  // 22809 is 2.28.9
+  std::optional<int> nccl_version;       // 22809 is 2.28.9
+  std::optional<std::uint64_t> comm_id;  // v5 and later
 };
 
 struct Activation {
@@ -30,15 +33,23 @@ struct Activation {
   // The rules to apply when active, to report on when observing; null when neither is to be done.
   std::shared_ptr<const DecisionTable> table;
   std::shared_ptr<LoadedPolicy> policy;  // null when none was read
+  std::unique_ptr<Meeting> meeting;      // where the other ranks have to agree
+  Verdict verdict = Verdict::none;       // of the meeting
 
   [[nodiscard]] bool active() const { return reason == Reason::active; }
+
+  // Attends the meeting, if there is one: from here on `active` is what all ranks obey. Whatever
+  // can fail has to be done before.
+  void settle() noexcept;
 };
 
-// Reads environment and policy, judges the guards, and warns about what the user should change.
-// Throws std::bad_alloc only. Thread-safe.
+// Reads environment and policy, judges the guards, warns about what the user should change, and
+// prepares the meeting. `reason` is what this rank would do by itself. Throws std::bad_alloc only.
+// Thread-safe.
 [[nodiscard]] Activation activate(const CommunicatorFacts& facts, const NcclLog& log);
 
-// The one INFO line of a communicator.
-[[nodiscard]] std::string describe(const Activation& activation, const CommunicatorFacts& facts);
+// After settle(): the warning of a meeting that failed, and the one INFO line of a communicator.
+// Throws std::bad_alloc.
+void report(Activation& activation, const CommunicatorFacts& facts, const NcclLog& log);
 
 }  // namespace vernier

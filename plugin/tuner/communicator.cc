@@ -12,18 +12,20 @@ namespace vernier {
 std::unique_ptr<Communicator> Communicator::create(const CommunicatorFacts& facts,
                                                    const NcclLog& log) {
   Activation activation = activate(facts, log);
-  log.info(describe(activation, facts));
-  if (activation.table == nullptr) return nullptr;
-  return std::make_unique<Communicator>(std::move(activation), log);
+  std::unique_ptr<Communicator> communicator;
+  if (activation.table != nullptr) communicator = std::make_unique<Communicator>(activation, log);
+  // Nothing that can fail may stand between the verdict and obeying it.
+  activation.settle();
+  if (activation.active()) communicator->apply();
+  guard([&] { report(activation, facts, log); });
+  return communicator;
 }
 
-Communicator::Communicator(Activation activation, NcclLog log)
-    : rules_(std::move(activation.table)),
-      observing_(!activation.active()),
-      policy_(std::move(activation.policy)),
-      log_(log) {
-  if (observing_) observed_.resize(policy_->policy()->rules.size());
-}
+Communicator::Communicator(const Activation& activation, NcclLog log)
+    : rules_(activation.table),
+      observed_(activation.policy->policy()->rules.size()),
+      policy_(activation.policy),
+      log_(log) {}
 
 void Communicator::observe(int collective, std::size_t nbytes, const CostTable& costs) noexcept {
   const Decision decision = decide(*rules_, collective, nbytes, costs);

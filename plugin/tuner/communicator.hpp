@@ -20,8 +20,9 @@ class Communicator {
   [[nodiscard]] static std::unique_ptr<Communicator> create(const CommunicatorFacts& facts,
                                                             const NcclLog& log);
 
-  // Applies the table of an active activation, observes that of another.
-  Communicator(Activation activation, NcclLog log);
+  // Observes the table of `activation` until apply() is called.
+  Communicator(const Activation& activation, NcclLog log);
+  void apply() noexcept { observing_ = false; }
 
   // HOT PATH: one call per collective, at capture for a CUDA graph. Writes the decision into
   // NCCL's table and channel count, or nothing.
@@ -43,7 +44,7 @@ class Communicator {
                                                const CostTable& costs) noexcept;
 
   std::shared_ptr<const DecisionTable> rules_;
-  bool observing_;
+  bool observing_ = true;
   std::vector<bool> observed_;  // by rule of the policy
   std::shared_ptr<LoadedPolicy> policy_;
   NcclLog log_;

@@ -3,6 +3,8 @@
 // The five symbols NCCL looks for, newest first; each is a few lines around Communicator. Every
 // function returns ncclSuccess whatever happens: NCCL would fail the collective, or the creation of
 // the communicator (and leave the other ranks waiting inside it), for anything else.
+#include <optional>
+
 #include "plugin/common/c_edge.hpp"
 #include "plugin/common/nccl_library.hpp"
 #include "plugin/tuner/communicator.hpp"
@@ -11,11 +13,11 @@
 namespace vernier {
 namespace {
 
-ncclResult_t init(int tuner_abi, void** context, std::size_t nranks, std::size_t nnodes,
-                  ncclDebugLogger_t logger) noexcept {
+ncclResult_t init(int tuner_abi, void** context, std::optional<std::uint64_t> comm_id,
+                  std::size_t nranks, std::size_t nnodes, ncclDebugLogger_t logger) noexcept {
   *context = nullptr;
   guard([&] {
-    const CommunicatorFacts facts{tuner_abi, nranks, nnodes, find_nccl_version(logger)};
+    const CommunicatorFacts facts{tuner_abi, nranks, nnodes, find_nccl_version(logger), comm_id};
     *context = Communicator::create(facts, NcclLog(logger)).release();
   });
   return ncclSuccess;
@@ -25,15 +27,15 @@ ncclResult_t init(int tuner_abi, void** context, std::size_t nranks, std::size_t
 template <int kAbi>
 ncclResult_t init_before_v5(std::size_t nranks, std::size_t nnodes, ncclDebugLogger_t logger,
                             void** context) noexcept {
-  return init(kAbi, context, nranks, nnodes, logger);
+  return init(kAbi, context, std::nullopt, nranks, nnodes, logger);
 }
 
 // v5 and v6: context first. The constants are left as they are.
 template <int kAbi>
-ncclResult_t init_from_v5(void** context, std::uint64_t, std::size_t nranks, std::size_t nnodes,
-                          ncclDebugLogger_t logger, ncclNvlDomainInfo_v5_t*,
+ncclResult_t init_from_v5(void** context, std::uint64_t comm_id, std::size_t nranks,
+                          std::size_t nnodes, ncclDebugLogger_t logger, ncclNvlDomainInfo_v5_t*,
                           ncclTunerConstants_v5_t*) noexcept {
-  return init(kAbi, context, nranks, nnodes, logger);
+  return init(kAbi, context, comm_id, nranks, nnodes, logger);
 }
 
 // HOT PATH. The table is declared float** but is the address of the first of

@@ -2,7 +2,9 @@
 #include "tests/contract/nccl.hpp"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 
@@ -93,7 +95,9 @@ NcclLikeShape shape_of(int ranks, int nodes) {
   NcclLikeShape shape{};
   shape.ranks = ranks;
   shape.nodes = nodes;
-  shape.comm_id = 0x1234567890abcdefu;
+  // Ranks of tests that run beside one another must not meet.
+  static std::atomic<std::uint64_t> communicators{0};
+  shape.comm_id = (static_cast<std::uint64_t>(getpid()) << 32) + ++communicators;
   shape.channels = 32;
   shape.nvls_channels = 16;
   return shape;

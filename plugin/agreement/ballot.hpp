@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What one rank brings to a meeting: everything its decisions depend on, so that ranks with equal
+// ballots decide alike.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "vernier/reason.hpp"
+
+namespace vernier {
+
+enum class Subject : std::uint8_t {
+  decision_semantics,
+  policy,  // its digest
+  guards,  // what this rank would do by itself: `active`, or why not
+  mode,
+  batch_invariance,
+  nccl_algo,
+  nccl_proto,
+  environment  // the variables of the policy's [environment]
+};
+inline constexpr std::array<std::string_view, 8> kSubjectNames = {
+    "the version of vernier",
+    "the policy",
+    "whether its guards hold",
+    "NCCL_VERNIER_MODE",
+    "VLLM_BATCH_INVARIANT",
+    "NCCL_ALGO",
+    "NCCL_PROTO",
+    "the variables of the policy's [environment]"};
+
+// Lies in shared memory: plain bytes, the same for every build that can meet this one.
+struct Ballot {
+  std::array<std::array<std::uint8_t, 16>, kSubjectNames.size()> subjects;  // of SHA-256 each
+  Reason reason;                                                            // as in `guards`
+  std::int32_t process;  // its id, as it sees itself
+  std::int32_t rank;     // RANK or LOCAL_RANK; -1: neither is set
+};
+static_assert(std::is_trivially_copyable_v<Ballot> && sizeof(Ballot) == 140);
+
+// Of this process. `environment`: NAME=value lines. Throws std::bad_alloc.
+[[nodiscard]] Ballot make_ballot(Reason reason, std::string_view policy_digest,
+                                 std::string_view mode, bool batch_invariant,
+                                 std::string_view environment);
+
+// Whether ranks with these may apply rules together. Nothing is thrown.
+[[nodiscard]] bool agree(const Ballot& one, const Ballot& other) noexcept;
+
+// For people: who of `present` differs from most of them and in what; empty where nobody does.
+[[nodiscard]] std::string describe_differences(const std::vector<Ballot>& present);
+
+// "process 11 (rank 0), process 12 (rank 1)"
+[[nodiscard]] std::string describe_voters(const std::vector<Ballot>& present);
+
+}  // namespace vernier

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace vernier {
+
+[[nodiscard]] std::array<std::uint8_t, 32> sha256(std::string_view bytes);
+
+}  // namespace vernier
