@@ -316,8 +316,8 @@ void report(Activation& activation, const CommunicatorFacts& facts, const NcclLo
     log.warn_once(name_of(activation.reason),
                   "rules do not apply (no-agreement): " + activation.detail);
   }
-  log.info(info_text(activation, facts));
   if (activation.active()) report_change(activation.policy->digest(), log);
+  log.info(info_text(activation, facts));
 }
 
 }  // namespace vernier

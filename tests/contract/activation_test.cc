@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include "tests/contract/tuner_test.hpp"
 #include "vernier/policy.hpp"
@@ -115,13 +117,72 @@ TEST_F(Activation, NoRuleForThisShapeIsInert) {
   expect_inert("no-rules");
 }
 
-// A file can differ between ranks, and ranks that differ hang.
-TEST_F(Activation, APolicyFileOnlyObservesAndWarns) {
+// A file can differ between ranks, and ranks that differ hang: those of a node compare. More of
+// that is in tests/agreement.
+TEST_F(Activation, APolicyFileIsActiveWhereAllRanksOfANodeAgree) {
+  set_policy_file(kTree);
+  for (const int ranks : {2, 8, 64}) {
+    const std::vector<Comm> comms = nccl().create_all(shape_of(ranks, 1));
+    ASSERT_EQ(comms.size(), static_cast<std::size_t>(ranks));
+    for (const Comm& comm : comms) {
+      EXPECT_EQ(ask(comm, call_of(ncclFuncAllReduce, 4096)).algorithm, NCCL_ALGO_TREE);
+    }
+  }
+  EXPECT_TRUE(warnings().empty());
+}
+
+TEST_F(Activation, TwoHundredCommunicatorsAtOnceAgree) {
+  set_policy_file(kTree);
+  set_env("NCCL_VERNIER_AGREE_TIMEOUT_MS", "60000");
+  std::vector<std::thread> threads;
+  std::atomic<int> active{0};
+  for (int i = 0; i < 200; ++i) {
+    threads.emplace_back([&active] {
+      for (const Comm& comm : nccl().create_all(shape_of(2, 1))) {
+        active += comm.ask(call_of(ncclFuncAllReduce, 4096)).algorithm == NCCL_ALGO_TREE ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(active, 400);
+}
+
+TEST_F(Activation, APolicyFileOnlyObservesWhereRanksDoNotCome) {
   set_policy_file(kTree);
   expect_inert("no-agreement");
   EXPECT_EQ(warnings().size(), 1u);
-  const Comm comm = create(8, 2);
-  EXPECT_EQ(reason(), "no-agreement");
+}
+
+TEST_F(Activation, APolicyFileOnlyObservesWhereRanksCannotMeet) {
+  set_policy_file(kTree);
+  const auto reason_of = [](int ranks, int nodes) {
+    const std::vector<Comm> comms = nccl().create_all(shape_of(ranks, nodes));
+    EXPECT_EQ(comms.size(), static_cast<std::size_t>(ranks));
+    return reason();
+  };
+  EXPECT_EQ(reason_of(8, 2), "no-agreement");
+  set_env("NCCL_COMM_ID", "127.0.0.1:29999");
+  EXPECT_EQ(reason_of(4, 1), "no-agreement");
+  unsetenv("NCCL_COMM_ID");
+  EXPECT_EQ(reason_of(4, 1), "active");
+  nccl().use_release(22705);  // tuner v4
+  EXPECT_EQ(reason_of(4, 1), "no-agreement");
+}
+
+// With a meeting the guard can be obeyed: all ranks learn of it.
+TEST_F(Activation, APolicyFileForAnotherGpuIsInert) {
+  set_policy_file(policy_text({RuleText{}}, "[match]\ngpu = \"NVIDIA H200\"\n"));
+  EXPECT_EQ(nccl().create_all(shape_of(4, 1)).size(), 4u);
+  EXPECT_EQ(reason(), "wrong-gpu");
+}
+
+TEST_F(Activation, ATimeoutThatIsNoneIsWarnedAbout) {
+  set_policy_file(kTree);
+  for (const char* const text : {"0", "-1", "10s", "600001", "99999999999"}) {
+    set_env("NCCL_VERNIER_AGREE_TIMEOUT_MS", text);
+    EXPECT_EQ(nccl().create_all(shape_of(4, 1)).size(), 4u);
+    EXPECT_EQ(reason(), "active") << text;
+  }
   EXPECT_EQ(warnings().size(), 1u);
 }
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tests/fake_machine/environment.hpp"
 #include "tests/fake_machine/nccl/data.hpp"
 #include "tests/fake_machine/nccl/exchange.hpp"
 #include "tests/fake_machine/nccl/truth.hpp"
@@ -24,7 +25,8 @@ void CollectiveWork::run(const Run& run) {
   while (chosen_.fault == FaultKind::hang) pause();
   if (!run.superseded) move_data();
   const int cell = chosen_.decision.algorithm * kProtocols + chosen_.decision.protocol;
-  const double us = chosen_.true_us + (run.graph == 0 ? kEagerLaunchUs : 0);
+  static const auto slowness = static_cast<double>(env_number("FAKE_NCCL_SLOWNESS", 1));
+  const double us = slowness * (chosen_.true_us + (run.graph == 0 ? kEagerLaunchUs : 0));
   fake_cuda_advance(us * comm_->noise_.factor(cell, run) * kNsPerUs);
 }
 

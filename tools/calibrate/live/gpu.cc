@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/calibrate/live/gpu.hpp"
 
-#include <chrono>
+#include <ctime>
 
 namespace vernier::calibrate {
+namespace {
+
+// Without the times at which other processes had the processor.
+double thread_us() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) * 1e-3;
+}
+
+}  // namespace
 
 Gpu::Gpu(int ordinal) : cuda_(cuda_driver()) {
   CudaDevice device = 0;
@@ -84,14 +94,13 @@ float Gpu::time_eager(const std::function<void()>& run, int before, int operatio
 }
 
 float Gpu::time_host(const std::function<void()>& run, int before, int operations) {
-  using Microseconds = std::chrono::duration<float, std::micro>;
   synchronize();
   for (int i = 0; i < before; ++i) run();
-  const auto start = std::chrono::steady_clock::now();
+  const double start_us = thread_us();
   for (int i = 0; i < operations; ++i) run();
-  const Microseconds elapsed = std::chrono::steady_clock::now() - start;
+  const double elapsed_us = thread_us() - start_us;
   synchronize();
-  return elapsed.count() / static_cast<float>(operations);
+  return static_cast<float>(elapsed_us / operations);
 }
 
 double Gpu::used_mib() const {

@@ -31,7 +31,7 @@ class Gpu {
   void time_graph(const std::function<void()>& run, int operations, std::span<float> times_us);
 
   // Microseconds per operation of `operations` calls, behind `before` untimed ones: on the GPU, and
-  // of this thread.
+  // the processor time of this thread.
   [[nodiscard]] float time_eager(const std::function<void()>& run, int before, int operations);
   [[nodiscard]] float time_host(const std::function<void()>& run, int before, int operations);
 
