@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "policy/sha256.hpp"
 #include "vernier/policy.hpp"
+#include "vernier/sha256.hpp"
 
 namespace vernier {
 namespace {

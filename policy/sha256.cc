@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "policy/sha256.hpp"
+#include "vernier/sha256.hpp"
 
 #include <mbedtls/sha256.h>
 

@@ -10,6 +10,7 @@
 #include "tools/common/command.hpp"
 #include "tools/common/output.hpp"
 #include "tools/common/usage.hpp"
+#include "tools/env/command_line.hpp"
 #include "tools/policy/command_line.hpp"
 
 namespace vernier {
@@ -24,6 +25,7 @@ ExitCode run(int argc, char** argv) {
       "3 could not look. With --json a result is one JSON document on one line.");
   Action action;
   add_calibrate_command(app, action);
+  add_env_command(app, action);
   add_policy_commands(app, action);
   try {
     app.parse(argc, argv);

@@ -9,8 +9,8 @@
 #include <optional>
 
 #include "plugin/common/settings.hpp"
-#include "policy/sha256.hpp"
 #include "vernier/decide.hpp"
+#include "vernier/sha256.hpp"
 
 namespace vernier {
 namespace {

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <new>
 
-#include "policy/sha256.hpp"
+#include "vernier/sha256.hpp"
 
 namespace vernier {
 

@@ -106,7 +106,11 @@ inline std::unique_ptr<Communicator> make_communicator(const Policy& policy) {
   activation.reason = Reason::active;
   activation.table =
       std::make_shared<const DecisionTable>(compile(policy, 4, 1, AllGatherChannels::keep));
-  return std::make_unique<Communicator>(std::move(activation), NcclLog(nullptr));
+  activation.policy = std::make_shared<LoadedPolicy>(PolicySource::inline_text, "bench",
+                                                     write_policy(policy, WithEvidence::no));
+  auto communicator = std::make_unique<Communicator>(activation, NcclLog(nullptr));
+  communicator->apply();
+  return communicator;
 }
 
 // One call as NCCL makes it: the table is filled anew each time.

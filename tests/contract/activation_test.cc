@@ -121,6 +121,7 @@ TEST_F(Activation, NoRuleForThisShapeIsInert) {
 // that is in tests/agreement.
 TEST_F(Activation, APolicyFileIsActiveWhereAllRanksOfANodeAgree) {
   set_policy_file(kTree);
+  set_env("NCCL_VERNIER_AGREE_TIMEOUT_MS", "60000");
   for (const int ranks : {2, 8, 64}) {
     const std::vector<Comm> comms = nccl().create_all(shape_of(ranks, 1));
     ASSERT_EQ(comms.size(), static_cast<std::size_t>(ranks));
@@ -155,6 +156,7 @@ TEST_F(Activation, APolicyFileOnlyObservesWhereRanksDoNotCome) {
 
 TEST_F(Activation, APolicyFileOnlyObservesWhereRanksCannotMeet) {
   set_policy_file(kTree);
+  set_env("NCCL_VERNIER_AGREE_TIMEOUT_MS", "60000");
   const auto reason_of = [](int ranks, int nodes) {
     const std::vector<Comm> comms = nccl().create_all(shape_of(ranks, nodes));
     EXPECT_EQ(comms.size(), static_cast<std::size_t>(ranks));
@@ -172,6 +174,7 @@ TEST_F(Activation, APolicyFileOnlyObservesWhereRanksCannotMeet) {
 // With a meeting the guard can be obeyed: all ranks learn of it.
 TEST_F(Activation, APolicyFileForAnotherGpuIsInert) {
   set_policy_file(policy_text({RuleText{}}, "[match]\ngpu = \"NVIDIA H200\"\n"));
+  set_env("NCCL_VERNIER_AGREE_TIMEOUT_MS", "60000");
   EXPECT_EQ(nccl().create_all(shape_of(4, 1)).size(), 4u);
   EXPECT_EQ(reason(), "wrong-gpu");
 }

@@ -84,7 +84,7 @@ void TunerTest::set_policy_file(std::string_view text) {
   policy_file_ = ::testing::TempDir() + "contract-" + std::to_string(getpid()) + ".toml";
   std::ofstream(policy_file_) << text;
   set_env("NCCL_VERNIER_POLICY", policy_file_);
-  set_env("NCCL_VERNIER_AGREE_TIMEOUT_MS", "100");  // for tests that create one rank of many
+  set_env("NCCL_VERNIER_AGREE_TIMEOUT_MS", "100");  // tests often create one rank of many
 }
 
 NcclLikeOutcome TunerTest::ask(const Comm& comm, const NcclLikeCall& call) {
