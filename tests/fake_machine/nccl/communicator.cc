@@ -69,6 +69,7 @@ std::shared_ptr<Communicator> Communicator::create(const IdContent& id, int rank
     return nullptr;
   }
   comm->host_ = NcclLikeComm::create(comm->facts_, comm->shape_, result);
+  log_tuner_lines(comm->device_);
   if (comm->host_ == nullptr) return nullptr;
   if (rank == 0) log_channels(comm->device_, comm->shape_.channels);
   return comm;

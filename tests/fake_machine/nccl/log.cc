@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string>
 
+#include "tests/contract/nccl_like/logger.hpp"
 #include "tests/fake_machine/environment.hpp"
 #include "tests/fake_machine/nccl/data.hpp"
 
@@ -76,7 +77,7 @@ const Log& the_log() {
 }
 
 __attribute__((format(printf, 2, 3))) void info(int device, const char* format, ...) {
-  std::array<char, 512> text{};
+  std::array<char, 1024> text{};
   va_list arguments;
   va_start(arguments, format);
   std::vsnprintf(text.data(), text.size(), format, arguments);
@@ -87,6 +88,16 @@ __attribute__((format(printf, 2, 3))) void info(int device, const char* format, 
 }
 
 }  // namespace
+
+void log_tuner_lines(int device) {
+  const int count = contract::count_lines();
+  for (int i = 0; i < count && the_log().file != nullptr && the_log().init; ++i) {
+    NcclLikeLine line{};
+    contract::read_line(i, line);
+    info(device, "%s", line.text);
+  }
+  contract::clear_log();
+}
 
 void log_channels(int device, int channels) {
   if (the_log().file == nullptr || !the_log().init) return;

@@ -8,6 +8,9 @@
 
 namespace vernier::fake_machine {
 
+// What the tuner has logged since the last call.
+void log_tuner_lines(int device);
+
 // The channels that a communicator got. For rank 0 to call, both.
 void log_channels(int device, int channels);
 
