@@ -55,18 +55,18 @@ std::string_view reason_text(Reason reason) {
 
 }  // namespace
 
-Ballot make_ballot(Reason reason, std::string_view policy_digest, std::string_view mode,
-                   bool batch_invariant, std::string_view environment) {
+Ballot make_ballot(const Grounds& grounds) {
   Ballot ballot{};
-  put(ballot, Subject::decision_semantics, std::to_string(kDecisionSemantics));
-  put(ballot, Subject::policy, policy_digest);
-  put(ballot, Subject::guards, name_of(reason));
-  put(ballot, Subject::mode, mode);
-  put(ballot, Subject::batch_invariance, batch_invariant ? "1" : "0");
+  put(ballot, Subject::decision_semantics,
+      fmt::format("{} {}", kDecisionSemantics, grounds.allgather_channels));
+  put(ballot, Subject::policy, grounds.policy_digest);
+  put(ballot, Subject::guards, name_of(grounds.reason));
+  put(ballot, Subject::mode, grounds.mode);
+  put(ballot, Subject::batch_invariance, grounds.batch_invariant ? "1" : "0");
   put(ballot, Subject::nccl_algo, variable("NCCL_ALGO"));
   put(ballot, Subject::nccl_proto, variable("NCCL_PROTO"));
-  put(ballot, Subject::environment, environment);
-  ballot.reason = reason;
+  put(ballot, Subject::environment, grounds.environment);
+  ballot.reason = grounds.reason;
   ballot.process = getpid();
   ballot.rank = rank_from_environment();
   return ballot;

@@ -16,9 +16,9 @@
 namespace vernier {
 
 enum class Subject : std::uint8_t {
-  decision_semantics,
-  policy,  // its digest
-  guards,  // what this rank would do by itself: `active`, or why not
+  decision_semantics,  // of this release, under this NCCL
+  policy,              // its digest
+  guards,              // what this rank would do by itself: `active`, or why not
   mode,
   batch_invariance,
   nccl_algo,
@@ -26,7 +26,7 @@ enum class Subject : std::uint8_t {
   environment  // the variables of the policy's [environment]
 };
 inline constexpr std::array<std::string_view, 8> kSubjectNames = {
-    "the version of vernier",
+    "the version of vernier or NCCL",
     "the policy",
     "whether its guards hold",
     "NCCL_VERNIER_MODE",
@@ -44,10 +44,18 @@ struct Ballot {
 };
 static_assert(std::is_trivially_copyable_v<Ballot> && sizeof(Ballot) == 140);
 
-// Of this process. `environment`: NAME=value lines. Throws std::bad_alloc.
-[[nodiscard]] Ballot make_ballot(Reason reason, std::string_view policy_digest,
-                                 std::string_view mode, bool batch_invariant,
-                                 std::string_view environment);
+// What a rank's decisions depend on, beside NCCL_ALGO and NCCL_PROTO, which are read.
+struct Grounds {
+  Reason reason;
+  bool allgather_channels;  // whether `channels` of allgather rules is obeyed
+  std::string policy_digest;
+  std::string mode;
+  bool batch_invariant;
+  std::string environment;  // NAME=value lines
+};
+
+// Of this process. Throws std::bad_alloc.
+[[nodiscard]] Ballot make_ballot(const Grounds& grounds);
 
 // Whether ranks with these may apply rules together. Nothing is thrown.
 [[nodiscard]] bool agree(const Ballot& one, const Ballot& other) noexcept;

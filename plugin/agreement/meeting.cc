@@ -21,7 +21,7 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr std::uint32_t kMaxRanks = 4096;  // of one node
-constexpr int kTries = 4;                  // regions that nobody can use are removed, that often
+constexpr int kTries = 2;                  // a region that nobody can use is removed first
 // A verdict whose writer died before it woke anybody is seen after that time.
 constexpr auto kLongestSleep = 50ms;
 
@@ -60,6 +60,11 @@ Meeting::Meeting(const MeetingKey& key, const Ballot& ballot, std::chrono::milli
   key_byte_ = byte >> 1;
 }
 
+// Not left to the descriptor, of which a forked child may hold a copy.
+Meeting::~Meeting() {
+  if (voter_ >= 0) unlock_byte(file_, voter_);
+}
+
 Verdict Meeting::attend() noexcept {
   const Deadline deadline = steady_clock::now() + timeout_;
   if (!join(deadline)) return Verdict::none;
@@ -91,14 +96,22 @@ void Meeting::conclude(Verdict verdict) noexcept {
 
 bool Meeting::join(Deadline deadline) noexcept {
   if (nranks_ > kMaxRanks) return fail("more than 4,096 ranks on one node", 0);
-  names_ = open_private(names_path_.c_str());
-  if (!names_) return fail(names_path_.c_str(), errno);
-  if (!lock_byte(names_, key_byte_, deadline)) return fail(names_path_.c_str(), errno);
+  if (!lock_names(deadline)) return false;
   bool joined = false;
   for (int i = 0; i < kTries && !joined && problem_ == nullptr; ++i) joined = try_join();
   unlock_byte(names_, key_byte_);
   if (!joined && problem_ == nullptr) fail(region_path_.c_str(), EBUSY);
   return joined;
+}
+
+bool Meeting::lock_names(Deadline deadline) noexcept {
+  do {
+    names_ = open_private(names_path_.c_str());
+    if (!names_) return fail(names_path_.c_str(), errno);
+    if (!lock_byte(names_, key_byte_, deadline)) return fail(names_path_.c_str(), errno);
+    // Somebody may clean up /dev/shm: a lock of a file without a name keeps nobody out.
+  } while (!is_named(names_, names_path_.c_str()) && steady_clock::now() < deadline);
+  return true;
 }
 
 // With the key's byte locked. False: failed, or the region was of no use and is gone now.
@@ -122,14 +135,15 @@ bool Meeting::try_join() noexcept {
     region_->nranks = nranks_;
     region_->layout = Region::kLayout;
   }
-  if (!is_open()) {
+  const std::uint32_t voter = region_->voters.load();
+  if (!is_open(voter)) {
     unlink(region_path_.c_str());
     return false;
   }
 
-  const std::uint32_t voter = region_->voters.load();
   region_->ballots()[voter] = ballot_;
   if (!lock_byte(file_, voter, steady_clock::now())) return fail(region_path_.c_str(), errno);
+  voter_ = voter;
   region_->voters.store(voter + 1);  // now it has voted
   if (voter + 1 == nranks_) {
     conclude(judge());
@@ -139,8 +153,7 @@ bool Meeting::try_join() noexcept {
 }
 
 // Whether it is a meeting that has no verdict yet and that somebody is at, or nobody ever was.
-bool Meeting::is_open() const noexcept {
-  const std::uint32_t voters = region_->voters.load();
+bool Meeting::is_open(std::uint32_t voters) const noexcept {
   if (region_->layout != Region::kLayout || region_->nranks != nranks_ || voters >= nranks_ ||
       region_->verdict.load() != static_cast<std::uint32_t>(Verdict::none)) {
     return false;
@@ -182,9 +195,10 @@ std::vector<Ballot> Meeting::present() const {
 std::string Meeting::problem() const {
   if (problem_ == nullptr) return {};
   if (error_ == 0) return problem_;
-  return fmt::format("{}: {}", problem_,
-                     error_ == EPERM ? "belongs to another user or is no plain file of this one"
-                                     : std::strerror(error_));
+  const char* why = std::strerror(error_);
+  if (error_ == EPERM || error_ == EACCES) why = "belongs to another user, or is no plain file";
+  if (error_ == EAGAIN) why = "is held by others for as long as the timeout";
+  return fmt::format("{}: {}", problem_, why);
 }
 
 }  // namespace vernier

@@ -38,9 +38,13 @@ class Meeting {
   Meeting(const MeetingKey& key, const Ballot& ballot, std::chrono::milliseconds timeout,
           const std::string& directory);
 
-  // Votes, and waits for the verdict, until the timeout is over at most. Once. No lock is held
-  // while waiting but the one that shows that this rank lives. Whoever gets `active` can rely on
-  // all nranks ranks getting it, but one that died.
+  ~Meeting();
+  Meeting(const Meeting&) = delete;
+  Meeting& operator=(const Meeting&) = delete;
+
+  // Votes, and waits for the verdict, until the timeout and some milliseconds are over at most.
+  // Once. No lock is held while waiting but the one that shows that this rank lives. Whoever gets
+  // `active` can rely on all nranks ranks getting it, but one that died.
   [[nodiscard]] Verdict attend() noexcept;
 
   // For messages, after attend(). Who had voted when this rank left; throws std::bad_alloc.
@@ -55,7 +59,8 @@ class Meeting {
   [[nodiscard]] bool join(Deadline deadline) noexcept;
   [[nodiscard]] bool try_join() noexcept;
   [[nodiscard]] bool is_alive(std::uint32_t voter) const noexcept;
-  [[nodiscard]] bool is_open() const noexcept;
+  [[nodiscard]] bool is_open(std::uint32_t voters) const noexcept;
+  [[nodiscard]] bool lock_names(Deadline deadline) noexcept;
   [[nodiscard]] Verdict judge() const noexcept;
   void conclude(Verdict verdict) noexcept;
   bool fail(const char* what, int error) noexcept;
@@ -70,6 +75,7 @@ class Meeting {
   FileDescriptor file_;   // its lock on a voter's byte: that voter is alive
   Mapping mapping_;
   Region* region_ = nullptr;
+  off_t voter_ = -1;  // which one this rank is; -1: it has not voted
   const char* problem_ = nullptr;
   int error_ = 0;
 };

@@ -95,6 +95,7 @@ Mapping::Mapping(const FileDescriptor& file, std::size_t nbytes) noexcept {
   }
   void* const where = mmap(nullptr, nbytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
   if (where == MAP_FAILED) return;
+  madvise(where, nbytes, MADV_DONTFORK);
   bytes_ = static_cast<std::byte*>(where);
   nbytes_ = nbytes;
 }
@@ -110,7 +111,10 @@ void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t value,
   if (left.count() <= 0) return;
   const timespec relative{static_cast<time_t>(left.count() / 1'000'000'000),
                           static_cast<long>(left.count() % 1'000'000'000)};
-  syscall(SYS_futex, &word, FUTEX_WAIT, value, &relative, nullptr, 0);
+  if (syscall(SYS_futex, &word, FUTEX_WAIT, value, &relative, nullptr, 0) != 0 && errno != EAGAIN &&
+      errno != EINTR && errno != ETIMEDOUT) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // somebody forbids futexes
+  }
 }
 
 void wake_all(std::atomic<std::uint32_t>& word) noexcept {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A file that processes of one user share: opened with suspicion, locked by byte, mapped. Locks are
-// those of open file descriptions (Linux 3.15), which the kernel drops when their holder dies,
-// whatever container it is in, and which tell threads of one process apart. Nothing throws.
+// those of open file descriptions (Linux 3.15), which the kernel drops when their last holder dies,
+// whatever container it is in, and which tell threads of one process apart. A forked child holds
+// what its parent held until it executes something else. Nothing throws.
 #pragma once
 
 #include <sys/types.h>

@@ -235,7 +235,7 @@ void report_change(const std::string& digest, const NcclLog& log) {
 }
 
 std::string info_text(const Activation& activation, const CommunicatorFacts& facts) {
-  const std::string mode = mode_setting();
+  const std::string& mode = activation.mode;
   std::string policy = "no policy";
   std::size_t rules = 0;
   if (activation.policy != nullptr && activation.policy->policy()) {
@@ -257,6 +257,7 @@ std::string info_text(const Activation& activation, const CommunicatorFacts& fac
 
 Activation activate(const CommunicatorFacts& facts, const NcclLog& log) {
   Activation result;
+  result.mode = mode_setting();
   warn_about_unknown_variables(log);
   const auto setting = get_env("NCCL_VERNIER_POLICY");
   if (!setting || setting->empty()) return result;
@@ -268,10 +269,11 @@ Activation activate(const CommunicatorFacts& facts, const NcclLog& log) {
   const std::string_view alone = why_no_meeting(facts);
   const bool meets = in_file && alone.empty();
 
-  const std::string mode_text = mode_setting();
+  const std::string mode_text = result.mode;
   const auto mode = parse_mode(mode_text);
   if (mode) {
     result = judge_alone(*setting, *mode, meets, facts, log);
+    result.mode = mode_text;
   } else {
     result.reason = Reason::mode;
     result.detail =
@@ -279,14 +281,20 @@ Activation activate(const CommunicatorFacts& facts, const NcclLog& log) {
     log.warn_once(name_of(result.reason), "rules do not apply (mode): " + result.detail);
   }
 
+  result.setting = *setting;
   if (meets) {
     // Ranks whose rules do not apply come too, so that the others learn it at once.
     const LoadedPolicy* const policy = result.policy.get();
     const bool readable = policy != nullptr && policy->policy();
-    const Ballot ballot =
-        make_ballot(result.reason, readable ? policy->digest() : "", mode_text, batch_invariant(),
-                    readable ? environment_of(*policy->policy()) : "");
-    const auto timeout = meeting_timeout(log) / (met_nobody ? 10 : 1);
+    const Ballot ballot = make_ballot(
+        {.reason = result.reason,
+         .allgather_channels = allgather_channels(facts.nccl_version) == AllGatherChannels::keep,
+         .policy_digest = readable ? policy->digest() : "",
+         .mode = mode_text,
+         .batch_invariant = batch_invariant(),
+         .environment = readable ? environment_of(*policy->policy()) : ""});
+    const auto timeout =
+        std::max(meeting_timeout(log) / (met_nobody ? 10 : 1), std::chrono::milliseconds(1));
     const MeetingKey key{*facts.comm_id, to_int(facts.nranks), get_env("NCCL_HOSTID").value_or("")};
     result.meeting = std::make_unique<Meeting>(key, ballot, timeout, kMeetingDirectory);
   } else if (in_file && result.active()) {
@@ -304,15 +312,14 @@ void Activation::settle() noexcept {
 }
 
 void report(Activation& activation, const CommunicatorFacts& facts, const NcclLog& log) {
+  bool alone = false;
   if (activation.verdict != Verdict::none) {
-    met_nobody =
-        activation.verdict == Verdict::missing && activation.meeting->present().size() == 1;
+    alone = activation.verdict == Verdict::missing && activation.meeting->present().size() == 1;
+    met_nobody = alone;
   }
   if (activation.meeting != nullptr && activation.reason == Reason::no_agreement) {
     activation.detail = explain_verdict(activation, facts.nranks);
-    if (activation.verdict == Verdict::missing && met_nobody) {
-      activation.detail += "; " + advise_inline(*get_env("NCCL_VERNIER_POLICY"));
-    }
+    if (alone) activation.detail += "; " + advise_inline(activation.setting);
     log.warn_once(name_of(activation.reason),
                   "rules do not apply (no-agreement): " + activation.detail);
   }

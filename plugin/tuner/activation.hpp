@@ -34,7 +34,9 @@ struct Activation {
   std::shared_ptr<const DecisionTable> table;
   std::shared_ptr<LoadedPolicy> policy;  // null when none was read
   std::unique_ptr<Meeting> meeting;      // where the other ranks have to agree
-  Verdict verdict = Verdict::none;       // of the meeting
+  std::string setting;                   // NCCL_VERNIER_POLICY and NCCL_VERNIER_MODE, as read once
+  std::string mode;
+  Verdict verdict = Verdict::none;  // of the meeting
 
   [[nodiscard]] bool active() const { return reason == Reason::active; }
 

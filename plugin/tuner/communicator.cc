@@ -16,7 +16,11 @@ std::unique_ptr<Communicator> Communicator::create(const CommunicatorFacts& fact
   if (activation.table != nullptr) communicator = std::make_unique<Communicator>(activation, log);
   // Nothing that can fail may stand between the verdict and obeying it.
   activation.settle();
-  if (activation.active()) communicator->apply();
+  if (activation.active()) {
+    communicator->apply();
+  } else if (activation.reason != Reason::mode) {
+    communicator.reset();  // the other ranks do not agree: NCCL is left alone
+  }
   guard([&] { report(activation, facts, log); });
   return communicator;
 }
