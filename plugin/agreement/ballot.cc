@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <set>
 
 #include "plugin/common/settings.hpp"
 #include "vernier/decide.hpp"
@@ -100,6 +101,21 @@ std::string describe_differences(const std::vector<Ballot>& present) {
     if (ballot.reason != Reason::active) text += fmt::format(" ({})", reason_text(ballot.reason));
   }
   if (others > kNamed) text += fmt::format("; and {} more differ", others - kNamed);
+  return text;
+}
+
+std::string describe_missing(const std::vector<Ballot>& present, std::size_t nranks) {
+  std::set<std::size_t> absent;
+  for (std::size_t rank = 0; rank < nranks; ++rank) absent.insert(rank);
+  for (const Ballot& ballot : present) {
+    if (ballot.rank < 0 || absent.erase(static_cast<std::size_t>(ballot.rank)) == 0) return {};
+  }
+  std::string text;
+  std::size_t named = 0;
+  for (const std::size_t rank : absent) {
+    if (++named <= kNamed) text += fmt::format("{}rank {}", text.empty() ? "" : ", ", rank);
+  }
+  if (named > kNamed) text += fmt::format(" and {} more", named - kNamed);
   return text;
 }
 

@@ -63,6 +63,10 @@ struct Grounds {
 // For people: who of `present` differs from most of them and in what; empty where nobody does.
 [[nodiscard]] std::string describe_differences(const std::vector<Ballot>& present);
 
+// "rank 2, rank 3": who of a job of `nranks` is not among `present`; empty where that is not known,
+// as in a communicator of a part of the job.
+[[nodiscard]] std::string describe_missing(const std::vector<Ballot>& present, std::size_t nranks);
+
 // "process 11 (rank 0), process 12 (rank 1)"
 [[nodiscard]] std::string describe_voters(const std::vector<Ballot>& present);
 
