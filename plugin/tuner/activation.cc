@@ -204,10 +204,12 @@ std::string explain_verdict(const Activation& activation, std::size_t nranks) {
     case Verdict::none: return fmt::format("ranks cannot meet: {}", meeting.problem());
     case Verdict::missing: {
       const auto waited = std::chrono::duration<double>(meeting.timeout()).count();
+      const std::string missing = describe_missing(present, nranks);
       return fmt::format(
-          "{} of {} ranks met within {} s: {}; the others are late, have no vernier, "
+          "{} of {} ranks met within {} s: {}; the others{} are late, have no vernier, "
           "or are in containers that do not share /dev/shm (docker: --ipc=host)",
-          present.size(), nranks, waited, describe_voters(present));
+          present.size(), nranks, waited, describe_voters(present),
+          missing.empty() ? "" : " (" + missing + ")");
     }
     case Verdict::died:
       return fmt::format("one of {} ended while ranks met", describe_voters(present));
