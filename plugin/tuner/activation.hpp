@@ -3,38 +3,17 @@
 // Whether rules apply to a new communicator, decided once, before its first collective.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "plugin/agreement/meeting.hpp"
-#include "plugin/common/nccl_log.hpp"
-#include "vernier/decision_table.hpp"
-#include "vernier/reason.hpp"
+#include "plugin/tuner/guards.hpp"
 
 namespace vernier {
 
-class LoadedPolicy;
-
-// What a tuner can know about a communicator.
-struct CommunicatorFacts {
-  int tuner_abi;  // 2 to 6
-  std::size_t nranks;
-  std::size_t nnodes;
-  std::optional<int> nccl_version;       // 22809 is 2.28.9
-  std::optional<std::uint64_t> comm_id;  // v5 and later
-};
-
-struct Activation {
-  Reason reason = Reason::no_policy;  // `active`, or why rules do not apply
-  std::string detail;                 // for people; may be empty
-  // The rules to apply when active, to report on when observing; null when neither is to be done.
-  std::shared_ptr<const DecisionTable> table;
-  std::shared_ptr<LoadedPolicy> policy;  // null when none was read
-  std::unique_ptr<Meeting> meeting;      // where the other ranks have to agree
-  std::string setting;                   // NCCL_VERNIER_POLICY and NCCL_VERNIER_MODE, as read once
+struct Activation : Judgement {
+  std::unique_ptr<Meeting> meeting;  // where the other ranks have to agree
+  std::string setting;               // NCCL_VERNIER_POLICY and NCCL_VERNIER_MODE, as read once
   std::string mode;
   Verdict verdict = Verdict::none;  // of the meeting
 
