@@ -40,3 +40,9 @@ target_link_libraries(vernier_mbedcrypto INTERFACE ${VERNIER_MBEDCRYPTO})
 add_library(vernier_zlib INTERFACE)
 target_include_directories(vernier_zlib SYSTEM INTERFACE ${VERNIER_ZLIB_INCLUDE})
 target_link_libraries(vernier_zlib INTERFACE ${VERNIER_ZLIB})
+
+add_library(vernier_fmt STATIC ${CMAKE_CURRENT_LIST_DIR}/fmt.cc)
+target_link_libraries(vernier_fmt PRIVATE vernier_warnings)
+target_include_directories(vernier_fmt SYSTEM PUBLIC
+  $<TARGET_PROPERTY:fmt::fmt-header-only,INTERFACE_INCLUDE_DIRECTORIES>)
+target_compile_options(vernier_fmt PRIVATE -ffunction-sections -fdata-sections -fvisibility=hidden)

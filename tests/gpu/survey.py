@@ -18,6 +18,7 @@ from exact import check_graph
 from fabrics import FABRICS, representative_bytes, survey_calls
 from inline_policy import encode, logged_digests
 from nccl_ctypes import NcclLibrary, PyncclClient
+from nccl_log import NcclLog
 from session import Session, environment
 from torch_client import TorchClient
 
@@ -37,22 +38,6 @@ nodes = {nodes}
 algorithm = "tree"
 protocol = "ll"
 """
-
-
-class NcclLog:
-    """Reads what NCCL appended to this process's log since the last look."""
-
-    def __init__(self):
-        self._path = os.environ["NCCL_DEBUG_FILE"]
-        self._position = 0
-
-    def read_new(self):
-        torch.cuda.synchronize()
-        with open(self._path, "rb") as file:
-            file.seek(self._position)
-            text = file.read()
-        self._position += len(text)
-        return text.decode(errors="replace")
 
 
 def used_mib(device):
