@@ -12,6 +12,7 @@
 #include "tools/common/usage.hpp"
 #include "tools/env/command_line.hpp"
 #include "tools/policy/command_line.hpp"
+#include "tools/profile/command_line.hpp"
 
 namespace vernier {
 namespace {
@@ -27,6 +28,7 @@ ExitCode run(int argc, char** argv) {
   add_calibrate_command(app, action);
   add_env_command(app, action);
   add_policy_commands(app, action);
+  add_profile_commands(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version

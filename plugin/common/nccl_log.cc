@@ -24,7 +24,7 @@ struct Causes {
 
 void NcclLog::info(std::string_view text) const {
   if (logger_ == nullptr) return;
-  logger_(NCCL_LOG_INFO, NCCL_INIT | NCCL_TUNING, __FILE__, __LINE__, "VERNIER/Tuner: %.*s",
+  logger_(NCCL_LOG_INFO, NCCL_INIT | NCCL_TUNING, __FILE__, __LINE__, "VERNIER/%s: %.*s", plugin_,
           static_cast<int>(text.size()), text.data());
 }
 
@@ -32,7 +32,7 @@ void NcclLog::warn_once(std::string_view cause, std::string_view text) const {
   static ProcessLifetime<Causes> causes;
   if (logger_ == nullptr || !causes->add(cause)) return;
   // NCCL prints the "file" of a WARN as the function it came from.
-  logger_(NCCL_LOG_WARN, NCCL_INIT | NCCL_TUNING, "vernier", __LINE__, "VERNIER/Tuner: %.*s",
+  logger_(NCCL_LOG_WARN, NCCL_INIT | NCCL_TUNING, "vernier", __LINE__, "VERNIER/%s: %.*s", plugin_,
           static_cast<int>(text.size()), text.data());
 }
 

@@ -13,10 +13,12 @@ namespace vernier {
 
 class NcclLog {
  public:
-  // A null logger is allowed: nothing is logged.
-  explicit NcclLog(ncclDebugLogger_t logger) : logger_(logger) {}
+  // A null logger is allowed: nothing is logged. `plugin` begins each line, after "VERNIER/"; a
+  // literal.
+  explicit NcclLog(ncclDebugLogger_t logger, const char* plugin = "Tuner")
+      : logger_(logger), plugin_(plugin) {}
 
-  // One line under NCCL's INIT and TUNING subsystems.
+  // One line under NCCL's INIT subsystem, and TUNING.
   void info(std::string_view text) const;
 
   // One line that NCCL prints from NCCL_DEBUG=WARN on; at most once per process for a `cause`.
@@ -25,6 +27,7 @@ class NcclLog {
 
  private:
   ncclDebugLogger_t logger_;
+  const char* plugin_;
 };
 
 }  // namespace vernier

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "plugin/common/c_edge.hpp"
+#include "plugin/tuner/decision_log.hpp"
 #include "plugin/tuner/policy_store.hpp"
 #include "vernier/policy.hpp"
 
@@ -21,7 +22,10 @@ std::unique_ptr<Communicator> Communicator::create(const CommunicatorFacts& fact
   } else if (activation.reason != Reason::mode) {
     communicator.reset();  // the other ranks do not agree: NCCL is left alone
   }
-  guard([&] { report(activation, facts, log); });
+  guard([&] {
+    report(activation, facts, log);
+    log_decision(activation, facts, log);
+  });
   return communicator;
 }
 

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "tools/calibrate/recording.hpp"
+#include "tools/common/json_members.hpp"
 #include "vernier/policy.hpp"
 
 namespace vernier::calibrate {
@@ -16,30 +17,8 @@ namespace {
 
 constexpr std::size_t kMaxRecordingBytes = std::size_t{1} << 30;
 
-// A value that is not what the format says; the caller adds file and line.
-struct Malformed : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-const Json& member(const Json& json, const char* name) {
-  const auto found = json.find(name);
-  if (found == json.end()) throw Malformed(fmt::format("\"{}\" is missing", name));
-  return *found;
-}
-
-std::string text(const Json& json, const char* name) {
-  const Json& value = member(json, name);
-  if (!value.is_string()) throw Malformed(fmt::format("\"{}\" is not a string", name));
-  return value.get<std::string>();
-}
-
 std::string optional_text(const Json& json, const char* name) {
   return json.contains(name) ? text(json, name) : std::string();
-}
-
-double number(const Json& value, const char* what) {
-  if (!value.is_number()) throw Malformed(fmt::format("\"{}\" is not a number", what));
-  return value.get<double>();
 }
 
 int integer(const Json& json, const char* name) {
@@ -69,9 +48,7 @@ Phase phase_of(const Json& json) {
   return one_of(std::array{Phase::pilot, Phase::screen, Phase::shortlist, Phase::validate}, json,
                 "phase");
 }
-Mode mode_of(const Json& json) {
-  return one_of(kModes, json, "mode");
-}
+Mode mode_of(const Json& json) { return one_of(kModes, json, "mode"); }
 Outcome outcome_of(const Json& json) {
   return one_of(
       std::array{Outcome::exact, Outcome::wrong, Outcome::hung, Outcome::crashed, Outcome::refused},

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/profiler/profile_text.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "plugin/common/log_directory.hpp"
+#include "vernier/names.hpp"
+
+namespace vernier {
+namespace {
+
+struct Counts {
+  std::uint64_t count = 0;
+  std::uint64_t replayed = 0;
+};
+// algorithm, protocol, channels
+using KernelName = std::tuple<std::uint8_t, std::uint8_t, std::uint8_t>;
+// communicator, operation, data type, count, captured, bucket, whether NCCL told of the call itself
+using CallName = std::tuple<std::uint32_t, Operation, DataType, std::uint64_t, bool, bool, bool>;
+struct CallRow {
+  std::uint64_t calls = 0;
+  std::map<KernelName, Counts> kernels;
+};
+
+CallName name_of_call(const CallKey& key, bool told) {
+  return {key.communicator, key.operation, key.data_type, key.count,
+          key.captured,     key.bucket,    told};
+}
+
+// One row for a call, whichever threads made it and whichever ran its kernels.
+std::map<CallName, CallRow> merge(const Recorder& recorder) {
+  std::map<CallName, CallRow> rows;
+  for (const CallTable* const table : recorder.tables()) {
+    for (const Call& call : table->calls()) {
+      const std::uint64_t count = call.count.load(std::memory_order_relaxed);
+      const CallKey& key = call.key;
+      if (!key.kernel) {
+        rows[name_of_call(key, true)].calls += count;
+        continue;
+      }
+      const CallKey& of = key.parent != nullptr ? key.parent->key : key;
+      Counts& kernel = rows[name_of_call(of, key.parent != nullptr)]
+                           .kernels[{key.algorithm, key.protocol, key.channels}];
+      kernel.count += count;
+      kernel.replayed += call.replayed.load(std::memory_order_relaxed);
+    }
+  }
+  return rows;
+}
+
+std::string algorithm_text(std::uint8_t algorithm) {
+  if (algorithm < kAlgorithmNames.size()) return json_string(kAlgorithmNames[algorithm]);
+  return algorithm == kCopyEngine ? "\"copy_engine\"" : "null";
+}
+
+std::string protocol_text(std::uint8_t protocol) {
+  return protocol < kProtocolNames.size() ? json_string(kProtocolNames[protocol]) : "null";
+}
+
+std::string call_line(const CallName& name, const CallRow& row) {
+  const auto& [communicator, operation, data_type, count, captured, bucket, told] = name;
+  std::string line = fmt::format(
+      "{{\"call\":\"{}\",\"communicator\":{},\"data_type\":\"{}\",\"{}\":{},"
+      "\"captured\":{},\"calls\":{},\"kernels\":[",
+      kOperationNames[static_cast<std::size_t>(operation)], communicator,
+      kDataTypeNames[static_cast<std::size_t>(data_type)], bucket ? "bucket_bytes" : "count", count,
+      captured, told ? fmt::to_string(row.calls) : "null");
+  bool first = true;
+  for (const auto& [kernel, counts] : row.kernels) {
+    const auto& [algorithm, protocol, channels] = kernel;
+    line += fmt::format(
+        "{}{{\"algorithm\":{},\"protocol\":{},\"channels\":{},\"enqueued\":{},\"replayed\":{}}}",
+        first ? "" : ",", algorithm_text(algorithm), protocol_text(protocol), channels,
+        counts.count, counts.replayed);
+    first = false;
+  }
+  return line + "]}\n";
+}
+
+std::string communicator_line(const ProfiledCommunicator& communicator) {
+  const CommunicatorDescription& told = communicator.told;
+  return fmt::format(
+      "{{\"communicator\":{},\"comm_id\":\"{:016x}\",\"name\":{},\"nodes\":{},\"ranks\":{},"
+      "\"rank\":{}}}\n",
+      communicator.index, told.comm_id != 0 ? told.comm_id : communicator.seen_comm_id.load(),
+      json_string(told.name), told.nodes, told.ranks,
+      told.rank >= 0 ? told.rank : communicator.seen_rank.load());
+}
+
+std::uint64_t dropped(const Recorder& recorder) {
+  std::uint64_t events = recorder.dropped();
+  for (const CallTable* const table : recorder.tables()) {
+    events += table->dropped.load(std::memory_order_relaxed);
+  }
+  return events;
+}
+
+}  // namespace
+
+std::string profile_text(Recorder& recorder, const ProfileHeader& header) {
+  const auto rows = merge(recorder);
+  std::set<std::uint32_t> used;
+  for (const auto& [name, row] : rows) used.insert(std::get<0>(name));
+  const ProcessName& process = process_name();
+  std::string text = fmt::format(
+      "{{\"vernier_profile\":1,\"vernier\":\"{}\",\"host\":{},\"pid\":{},\"started_ns\":{},"
+      "\"written_ns\":{},\"last_counted_ns\":{},\"nccl\":{},\"profiler_abi\":{},"
+      "\"mode\":\"counts\",\"dropped\":{}}}\n",
+      VERNIER_VERSION, json_string(process.host), process.pid, process.started_ns,
+      header.written_ns, header.last_counted_ns,
+      header.nccl.empty() ? "null" : json_string(header.nccl), header.profiler_abi,
+      dropped(recorder));
+  std::size_t lines = 1;
+  for (const ProfiledCommunicator* const communicator : recorder.communicators()) {
+    if (!used.contains(communicator->index)) continue;
+    text += communicator_line(*communicator);
+    ++lines;
+  }
+  for (const auto& [name, row] : rows) text += call_line(name, row);
+  lines += rows.size();
+  return text + fmt::format("{{\"end_after_lines\":{}}}\n", lines);
+}
+
+std::uint64_t events_counted(const Recorder& recorder) {
+  std::uint64_t events = dropped(recorder);
+  for (const CallTable* const table : recorder.tables()) {
+    for (const Call& call : table->calls()) {
+      events += call.count.load(std::memory_order_relaxed) +
+                call.replayed.load(std::memory_order_relaxed);
+    }
+  }
+  return events;
+}
+
+}  // namespace vernier

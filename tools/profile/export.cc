@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// vernier profile export: the counters, for other programs.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <map>
+
+#include "tools/common/output.hpp"
+#include "tools/common/output_file.hpp"
+#include "tools/profile/commands.hpp"
+#include "vernier/policy.hpp"
+
+namespace vernier::profile {
+namespace {
+
+std::string csv_text(const Traffic& traffic) {
+  std::string text =
+      "collective,bytes,bucket,data_type,ranks,nodes,captured,algorithm,protocol,channels,"
+      "calls_least,calls_most,replays_least,replays_most,processes,requested,reason\n";
+  for (const Row& row : traffic.rows) {
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", row.operation,
+                        row.nbytes ? fmt::to_string(*row.nbytes) : "", row.bucket, row.data_type,
+                        row.ranks, row.nodes, row.captured, row.algorithm, row.protocol,
+                        row.channels, row.calls.least, row.calls.most, row.replayed.least,
+                        row.replayed.most, row.seen_by, row.requested, row.reason);
+  }
+  return text;
+}
+
+// Each rank's own counters, one object a line.
+std::string jsonl_text(const Job& job) {
+  std::string text;
+  for (const Profile& profile : job.profiles) {
+    for (const Call& call : profile.calls) {
+      Json line = {{"host", profile.host}, {"pid", profile.pid}};
+      for (const Communicator& communicator : profile.communicators) {
+        if (communicator.index != call.communicator) continue;
+        line.update({{"comm_id", communicator.comm_id},
+                     {"ranks", communicator.ranks},
+                     {"nodes", communicator.nodes},
+                     {"rank", communicator.rank}});
+      }
+      line["collective"] = call.operation;
+      line["data_type"] = call.data_type;
+      line[call.bucket ? "bucket_bytes" : "count"] = call.count;
+      line["captured"] = call.captured;
+      line["calls"] = call.calls ? Json(*call.calls) : Json();
+      line["kernels"] = Json::array();
+      for (const Kernel& kernel : call.kernels) {
+        line["kernels"].push_back({{"algorithm", kernel.algorithm},
+                                   {"protocol", kernel.protocol},
+                                   {"channels", kernel.channels},
+                                   {"enqueued", kernel.enqueued},
+                                   {"replayed", kernel.replayed}});
+      }
+      text += line.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+    }
+  }
+  return text;
+}
+
+// A label value of the text format.
+std::string label(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c == '\n' ? ' ' : c;
+  }
+  return escaped;
+}
+
+// Powers of two, so that a label has few values however many sizes there are.
+std::string size_bucket(const std::optional<std::uint64_t>& nbytes) {
+  if (!nbytes) return "unknown";
+  return *nbytes == 0 ? "0" : format_bytes(std::bit_floor(*nbytes));
+}
+
+class PrometheusText {
+ public:
+  explicit PrometheusText(const Job& job) {
+    for (const Profile& profile : job.profiles) add(profile);
+  }
+
+  [[nodiscard]] std::string text() const {
+    std::string all;
+    const auto family = [&all](std::string_view name, std::string_view type, std::string_view help,
+                               const auto& samples) {
+      all += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+      for (const auto& [labels, value] : samples)
+        all += fmt::format("{}{{{}}} {}\n", name, labels, value);
+    };
+    family("nccl_vernier_collective_calls_total", "counter",
+           "Calls that reached NCCL, eager or at graph capture.", calls_);
+    family("nccl_vernier_kernels_total", "counter",
+           "Collectives that NCCL enqueued as kernels, with its choice.", kernels_);
+    family("nccl_vernier_kernel_replays_total", "counter",
+           "Kernels replayed by CUDA graphs, where NCCL reports replays.", replays_);
+    family("nccl_vernier_dropped_events_total", "counter", "Events without room for a counter.",
+           dropped_);
+    family("nccl_vernier_seconds_since_last_collective", "gauge",
+           "Time since a process was last seen to call NCCL.", idle_s_);
+    return all;
+  }
+
+ private:
+  void add(const Profile& profile) {
+    const std::string process =
+        fmt::format("host=\"{}\",pid=\"{}\"", label(profile.host), profile.pid);
+    dropped_[process] += profile.dropped;
+    if (profile.last_counted_ns != 0) {
+      const auto now_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                              std::chrono::system_clock::now().time_since_epoch())
+                              .count();
+      const double idle_s =
+          (static_cast<double>(now_ns) - static_cast<double>(profile.last_counted_ns)) * 1e-9;
+      idle_s_[process] = fmt::format("{:.1f}", std::max(0.0, idle_s));
+    }
+    for (const Call& call : profile.calls) add(profile, call);
+  }
+
+  void add(const Profile& profile, const Call& call) {
+    std::string shape = "nranks=\"0\",nnodes=\"0\",comm=\"\",rank=\"-1\"";
+    int ranks = 0;
+    for (const Communicator& one : profile.communicators) {
+      if (one.index != call.communicator) continue;
+      ranks = one.ranks;
+      shape = fmt::format("nranks=\"{}\",nnodes=\"{}\",comm=\"{}\",rank=\"{}\"", one.ranks,
+                          one.nodes, label(one.comm_id), one.rank);
+    }
+    const std::string labels = fmt::format(
+        "collective=\"{}\",size_bucket=\"{}\",data_type=\"{}\",captured=\"{}\",{},node=\"{}\"",
+        call.operation, size_bucket(tuner_bytes(call, ranks)), call.data_type, call.captured, shape,
+        label(profile.host));
+    if (call.calls) calls_[labels] += *call.calls;
+    for (const Kernel& kernel : call.kernels) {
+      const std::string choice =
+          fmt::format("{},algo=\"{}\",proto=\"{}\"", labels, kernel.algorithm, kernel.protocol);
+      kernels_[choice] += kernel.enqueued;
+      replays_[choice] += kernel.replayed;
+    }
+  }
+
+  std::map<std::string, std::uint64_t> calls_;
+  std::map<std::string, std::uint64_t> kernels_;
+  std::map<std::string, std::uint64_t> replays_;
+  std::map<std::string, std::uint64_t> dropped_;
+  std::map<std::string, std::string> idle_s_;
+};
+
+}  // namespace
+
+ExitCode export_profile(const ExportOptions& options) {
+  const auto loaded = load_job(options.directory);
+  if (!loaded) return ExitCode::could_not_look;
+  const std::string text = options.format == "csv"     ? csv_text(loaded->traffic)
+                           : options.format == "jsonl" ? jsonl_text(loaded->job)
+                                                       : PrometheusText(loaded->job).text();
+  if (const std::string problem = write_output(options.out, text); !problem.empty()) {
+    print_talk("vernier profile export: error: " + problem);
+    return ExitCode::could_not_look;
+  }
+  return loaded->whole ? ExitCode::fine : ExitCode::findings;
+}
+
+}  // namespace vernier::profile

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "tools/common/input.hpp"
+#include "tools/common/json_members.hpp"
+#include "tools/profile/profile.hpp"
+
+namespace vernier::profile {
+namespace {
+
+constexpr std::size_t kMaxFileBytes = std::size_t{64} << 20;
+
+// The text, or nothing and a problem.
+std::optional<std::string> read(const std::string& file, std::vector<std::string>& problems) {
+  Input input = read_input(file, kMaxFileBytes);
+  if (input.problem.empty() && input.text.size() > kMaxFileBytes) {
+    input.problem = fmt::format("more than {} MiB", kMaxFileBytes >> 20);
+  }
+  if (input.problem.empty()) return std::move(input.text);
+  problems.push_back(fmt::format("{}: {}", file, input.problem));
+  return std::nullopt;
+}
+
+}  // namespace
+
+Job read_job(const std::string& directory) {
+  std::error_code error;
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    if (entry.path().extension() == ".jsonl") files.push_back(entry.path().string());
+  }
+  if (error) throw Malformed(fmt::format("{}: {}", directory, error.message()));
+  std::sort(files.begin(), files.end());
+
+  Job job;
+  for (const std::string& file : files) {
+    const std::string name = std::filesystem::path(file).filename().string();
+    const bool is_profile = name.starts_with("profile-");
+    if (!is_profile && !name.starts_with("tuner-")) continue;
+    const auto text = read(file, job.problems);
+    if (!text) continue;
+    try {
+      if (is_profile) {
+        job.profiles.push_back(read_profile(file, *text, job.problems));
+      } else {
+        const auto decisions = read_tuner_decisions(file, *text, job.problems);
+        job.tuner_decisions.insert(job.tuner_decisions.end(), decisions.begin(), decisions.end());
+      }
+    } catch (const Malformed& problem) {
+      job.problems.push_back(fmt::format("{}: {}", file, problem.what()));
+    }
+  }
+  if (job.profiles.empty()) {
+    std::string why = fmt::format("{}: no file profile-*.jsonl that can be read", directory);
+    for (const std::string& problem : job.problems) why += "\n" + problem;
+    throw Malformed(why);
+  }
+  return job;
+}
+
+}  // namespace vernier::profile

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the plugins wrote into NCCL_VERNIER_LOG_DIR (docs/log-format.md), read back.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vernier::profile {
+
+struct Kernel {
+  std::string algorithm;  // as in a policy, or "copy_engine"; empty where NCCL named none
+  std::string protocol;   // or empty
+  int channels = 0;
+  std::uint64_t enqueued = 0;  // eager, or at capture
+  std::uint64_t replayed = 0;  // by graphs, where NCCL tells
+};
+
+struct Call {
+  std::string operation;
+  std::uint32_t communicator = 0;  // index into the file's communicators; 0: any of them
+  std::string data_type;
+  std::uint64_t count = 0;  // elements; of a bucket its smallest bytes
+  bool bucket = false;
+  bool captured = false;
+  std::optional<std::uint64_t> calls;  // before NCCL 2.28 only kernels are told
+  std::vector<Kernel> kernels;
+};
+
+struct Communicator {
+  std::uint32_t index = 0;
+  std::string comm_id;  // 16 hexadecimal digits
+  std::string name;
+  int nodes = 0;  // 0, as ranks, and -1 for rank: not known
+  int ranks = 0;
+  int rank = -1;
+};
+
+struct Profile {
+  std::string file;
+  std::string host;
+  std::uint64_t pid = 0;
+  std::uint64_t started_ns = 0;
+  std::uint64_t written_ns = 0;
+  std::uint64_t last_counted_ns = 0;  // 0: nothing yet
+  std::string nccl;                   // empty: not known
+  std::uint64_t dropped = 0;
+  std::vector<Communicator> communicators;
+  std::vector<Call> calls;
+};
+
+// One line of tuner-*.jsonl: what the tuner plugin decided about a communicator.
+struct TunerDecision {
+  std::string host;
+  std::uint64_t pid = 0;
+  std::string comm_id;  // empty: NCCL before 2.28 has none
+  int ranks = 0;
+  int nodes = 0;
+  std::string digest;  // of the policy; empty without one
+  std::string mode;
+  std::string reason;
+};
+
+// Throws Malformed: the file's version is another, or its first line is not what it has to be.
+// What is wrong further down goes into `problems`, a line each; the lines before it are used.
+[[nodiscard]] Profile read_profile(const std::string& file, std::string_view text,
+                                   std::vector<std::string>& problems);
+[[nodiscard]] std::vector<TunerDecision> read_tuner_decisions(const std::string& file,
+                                                              std::string_view text,
+                                                              std::vector<std::string>& problems);
+
+// Bytes of a call as the tuner and a policy count them: those of allgather and reducescatter times
+// ranks. nullopt where the data type or the ranks are not known.
+[[nodiscard]] std::optional<std::uint64_t> tuner_bytes(const Call& call, int ranks);
+
+// All files of a directory together.
+struct Job {
+  std::vector<Profile> profiles;
+  std::vector<TunerDecision> tuner_decisions;
+  std::vector<std::string> problems;  // files that could not be read, or not whole
+};
+// Throws Malformed where the directory cannot be read or holds no profile.
+[[nodiscard]] Job read_job(const std::string& directory);
+
+}  // namespace vernier::profile

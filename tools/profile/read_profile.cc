@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <limits>
+
+#include "plugin/profiler/event_names.hpp"
+#include "tools/common/json_members.hpp"
+#include "tools/profile/profile.hpp"
+#include "vernier/names.hpp"
+
+namespace vernier::profile {
+namespace {
+
+constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kAny = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t kMaxRanks = 1u << 24;
+constexpr std::uint64_t kMaxIndex = 1u << 20;
+
+bool flag(const Json& json, const char* name) {
+  const Json& value = member(json, name);
+  if (!value.is_boolean()) throw Malformed(fmt::format("\"{}\" is not true or false", name));
+  return value.get<bool>();
+}
+
+std::string text_or_null(const Json& json, const char* name) {
+  return member(json, name).is_null() ? std::string() : text(json, name);
+}
+
+template <std::size_t N>
+std::string known(const std::array<std::string_view, N>& names, std::string word,
+                  const char* name) {
+  if (std::find(names.begin(), names.end(), word) == names.end()) {
+    throw Malformed(fmt::format("\"{}\" is \"{}\", which is not known", name, word));
+  }
+  return word;
+}
+
+Kernel kernel_of(const Json& json) {
+  Kernel kernel;
+  kernel.algorithm = text_or_null(json, "algorithm");
+  if (!kernel.algorithm.empty() && kernel.algorithm != "copy_engine") {
+    kernel.algorithm = known(kAlgorithmNames, kernel.algorithm, "algorithm");
+  }
+  kernel.protocol = text_or_null(json, "protocol");
+  if (!kernel.protocol.empty())
+    kernel.protocol = known(kProtocolNames, kernel.protocol, "protocol");
+  kernel.channels = static_cast<int>(natural(json, "channels", 255));
+  kernel.enqueued = natural(json, "enqueued", kAny);
+  kernel.replayed = natural(json, "replayed", kAny);
+  return kernel;
+}
+
+Call call_of(const Json& json) {
+  Call call;
+  call.operation = known(kOperationNames, text(json, "call"), "call");
+  call.communicator = static_cast<std::uint32_t>(natural(json, "communicator", kMaxIndex));
+  call.data_type = known(kDataTypeNames, text(json, "data_type"), "data_type");
+  call.bucket = json.contains("bucket_bytes");
+  call.count = natural(json, call.bucket ? "bucket_bytes" : "count", kAny);
+  call.captured = flag(json, "captured");
+  if (!member(json, "calls").is_null()) call.calls = natural(json, "calls", kAny);
+  const Json& kernels = member(json, "kernels");
+  if (!kernels.is_array()) throw Malformed("\"kernels\" is not a list");
+  for (const Json& kernel : kernels) call.kernels.push_back(kernel_of(kernel));
+  return call;
+}
+
+Communicator communicator_of(const Json& json) {
+  Communicator communicator;
+  communicator.index = static_cast<std::uint32_t>(natural(json, "communicator", kMaxIndex));
+  communicator.comm_id = text(json, "comm_id");
+  communicator.name = text(json, "name");
+  communicator.nodes = static_cast<int>(natural(json, "nodes", kMaxRanks));
+  communicator.ranks = static_cast<int>(natural(json, "ranks", kMaxRanks));
+  const Json& rank = member(json, "rank");
+  if (rank != -1) communicator.rank = static_cast<int>(natural(json, "rank", kMaxRanks));
+  return communicator;
+}
+
+void read_header(const Json& json, Profile& profile) {
+  const std::uint64_t version = natural(json, "vernier_profile", kAny);
+  if (version != kVersion) {
+    throw Malformed(fmt::format("format version {}; this vernier reads {}", version, kVersion));
+  }
+  profile.host = text(json, "host");
+  profile.pid = natural(json, "pid", kAny);
+  profile.started_ns = natural(json, "started_ns", kAny);
+  profile.written_ns = natural(json, "written_ns", kAny);
+  profile.last_counted_ns = natural(json, "last_counted_ns", kAny);
+  profile.nccl = text_or_null(json, "nccl");
+  profile.dropped = natural(json, "dropped", kAny);
+}
+
+// Calls `use` with each line as JSON; false from it ends the reading. Throws Malformed with the
+// line.
+void for_each_line(std::string_view text,
+                   const std::function<bool(std::size_t, const Json&)>& use) {
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    try {
+      // Parsing without exceptions tells of every kind of rubbish in one way.
+      const Json json = Json::parse(line, nullptr, false);
+      if (!json.is_object()) throw Malformed("no JSON object");
+      if (!use(number, json)) return;
+    } catch (const Malformed& problem) {
+      throw Malformed(fmt::format("line {}: {}", number, problem.what()));
+    }
+  }
+}
+
+}  // namespace
+
+Profile read_profile(const std::string& file, std::string_view text,
+                     std::vector<std::string>& problems) {
+  Profile profile;
+  profile.file = file;
+  bool has_header = false;
+  bool whole = false;
+  try {
+    for_each_line(text, [&](std::size_t number, const Json& json) {
+      if (number == 1) {
+        read_header(json, profile);
+        has_header = true;
+      } else if (json.contains("end_after_lines")) {
+        whole = natural(json, "end_after_lines", kAny) == number - 1;
+        return false;
+      } else if (json.contains("call")) {
+        profile.calls.push_back(call_of(json));
+      } else {
+        profile.communicators.push_back(communicator_of(json));
+      }
+      return true;
+    });
+  } catch (const Malformed& problem) {
+    if (!has_header) throw;
+    problems.push_back(fmt::format("{}: {}", file, problem.what()));
+    return profile;
+  }
+  if (!has_header) throw Malformed("the file is empty");
+  if (!whole) problems.push_back(fmt::format("{}: it ends too early", file));
+  return profile;
+}
+
+std::vector<TunerDecision> read_tuner_decisions(const std::string& file, std::string_view text,
+                                                std::vector<std::string>& problems) {
+  std::vector<TunerDecision> decisions;
+  try {
+    for_each_line(text, [&](std::size_t, const Json& json) {
+      TunerDecision decision;
+      if (natural(json, "vernier_tuner", kAny) != kVersion) throw Malformed("another version");
+      decision.host = vernier::text(json, "host");
+      decision.pid = natural(json, "pid", kAny);
+      decision.comm_id = text_or_null(json, "comm_id");
+      decision.ranks = static_cast<int>(natural(json, "ranks", kMaxRanks));
+      decision.nodes = static_cast<int>(natural(json, "nodes", kMaxRanks));
+      decision.digest = text_or_null(json, "digest");
+      decision.mode = vernier::text(json, "mode");
+      decision.reason = vernier::text(json, "reason");
+      decisions.push_back(decision);
+      return true;
+    });
+  } catch (const Malformed& problem) {
+    problems.push_back(fmt::format("{}: {}", file, problem.what()));
+  }
+  return decisions;
+}
+
+std::optional<std::uint64_t> tuner_bytes(const Call& call, int ranks) {
+  if (call.bucket) return call.count;
+  const auto type = std::find(kDataTypeNames.begin(), kDataTypeNames.end(), call.data_type);
+  if (type == kDataTypeNames.end()) return std::nullopt;
+  std::uint64_t nbytes = kDataTypeBytes[static_cast<std::size_t>(type - kDataTypeNames.begin())];
+  if (nbytes == 0) return std::nullopt;
+  const bool scattered = call.operation == "allgather" || call.operation == "reducescatter";
+  if (scattered && ranks == 0) return std::nullopt;
+  const std::uint64_t factor = scattered ? static_cast<std::uint64_t>(ranks) : 1;
+  if (__builtin_mul_overflow(nbytes, call.count, &nbytes) ||
+      __builtin_mul_overflow(nbytes, factor, &nbytes)) {
+    return std::nullopt;
+  }
+  return nbytes;
+}
+
+}  // namespace vernier::profile
