@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/profiler/event_names.hpp"
 
+#include <array>
+#include <string_view>
+
 #include "vernier/names.hpp"
 
 namespace vernier {

@@ -1,55 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What NCCL's profiler events name, as numbers that fit into a byte, and their spelling in our
-// logs. NCCL names them by strings from profiler v2 on and by its own numbers in v1 (2.23 to 2.30).
+// What NCCL's profiler events name. NCCL names it by strings from profiler v2 on and by its own
+// numbers in v1 (2.23 to 2.30).
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <string_view>
+#include "vernier/operations.hpp"
 
 namespace vernier {
-
-// Values are those of ncclFunc_t (NCCL 2.28).
-enum class Operation : std::uint8_t {
-  broadcast,
-  reduce,
-  allgather,
-  reducescatter,
-  allreduce,
-  sendrecv,
-  send,
-  recv,
-  alltoall,
-  scatter,
-  gather,
-  other,
-};
-inline constexpr std::array<std::string_view, 12> kOperationNames = {
-    "broadcast", "reduce", "allgather", "reducescatter", "allreduce", "sendrecv",
-    "send",      "recv",   "alltoall",  "scatter",       "gather",    "other"};
-
-// Values are those of ncclDataType_t.
-enum class DataType : std::uint8_t {
-  int8,
-  uint8,
-  int32,
-  uint32,
-  int64,
-  uint64,
-  float16,
-  float32,
-  float64,
-  bfloat16,
-  float8e4m3,
-  float8e5m2,
-  other,
-};
-inline constexpr std::array<std::string_view, 13> kDataTypeNames = {
-    "int8",    "uint8",   "int32",    "uint32",     "int64",      "uint64", "float16",
-    "float32", "float64", "bfloat16", "float8e4m3", "float8e5m2", "other"};
-inline constexpr std::array<std::uint8_t, 13> kDataTypeBytes = {1, 1, 4, 4, 8, 8, 2,
-                                                                4, 8, 2, 1, 1, 0};
 
 // What runs a collective: NCCL's algorithm numbers (names.hpp), or one of these.
 inline constexpr std::uint8_t kCopyEngine = 254;

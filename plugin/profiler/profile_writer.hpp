@@ -22,7 +22,8 @@ class ProfileWriter {
   [[nodiscard]] std::optional<std::string> start(const std::string& directory,
                                                  const std::string& nccl, int profiler_abi);
 
-  // Writes what is new. Thread-safe. Returns why that failed, now or in the thread; it is tried again.
+  // Writes what is new. Thread-safe. Returns why that failed, now or in the thread; it is tried
+  // again.
   std::optional<std::string> write();
 
   // In a forked child.

@@ -13,6 +13,7 @@
 #include "plugin/common/nccl_library.hpp"
 #include "plugin/common/nccl_log.hpp"
 #include "plugin/common/settings.hpp"
+#include "plugin/common/unknown_variables.hpp"
 #include "plugin/profiler/profile_writer.hpp"
 #include "plugin/profiler/recorder.hpp"
 #include "vernier/abi/nccl_profiler.h"
@@ -44,6 +45,7 @@ void warn_about_mode(const NcclLog& log) {
 ProfiledCommunicator* start(int profiler_abi, CommunicatorDescription description,
                             ncclDebugLogger_t logger) {
   const NcclLog log(logger, "Profiler");
+  warn_about_unknown_variables(log);
   const auto directory = log_directory();
   if (!directory) {
     log.warn_once("directory", "NCCL_VERNIER_LOG_DIR is not set: nothing is recorded");

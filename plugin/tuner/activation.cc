@@ -7,23 +7,13 @@
 #include <vector>
 
 #include "plugin/common/process_lifetime.hpp"
+#include "plugin/common/unknown_variables.hpp"
 #include "plugin/tuner/policy_store.hpp"
 #include "plugin/tuner/rank_agreement.hpp"
 #include "vernier/policy.hpp"
 
 namespace vernier {
 namespace {
-
-void warn_about_unknown_variables(const NcclLog& log) {
-  std::vector<std::string_view> known;
-  for (const Variable& variable : kVariables) known.push_back(variable.name);
-  for (const std::string& name : find_unknown_variables()) {
-    const std::string_view likely = nearest(name, known);
-    log.warn_once("unknown variable " + name,
-                  fmt::format("{} is no variable of vernier and is ignored{}", in_quotes(name),
-                              likely.empty() ? "" : fmt::format("; did you mean {}?", likely)));
-  }
-}
 
 // An empty variable is one that is not set.
 std::string mode_setting() {

@@ -153,6 +153,12 @@ TEST_F(Counting, OnlyWhatIsCountedIsAskedFor) {
   }
 }
 
+TEST_F(Counting, AVariableThatIsNoneOfOursIsNamedWithTheNearest) {
+  setenv("NCCL_VERNIER_LOGDIR", "/tmp", 1);
+  (void)ProfilerHost::open(5)->init(1, "tp", 1, 2, 0, log);
+  EXPECT_NE(warnings().find("did you mean NCCL_VERNIER_LOG_DIR?"), std::string::npos) << warnings();
+}
+
 TEST_F(Counting, AnotherModeIsNotThereAndSaysSo) {
   setenv("NCCL_VERNIER_PROFILE", "full", 1);
   const auto host = ProfilerHost::open(5);

@@ -6,10 +6,10 @@
 #include <functional>
 #include <limits>
 
-#include "plugin/profiler/event_names.hpp"
 #include "tools/common/json_members.hpp"
 #include "tools/profile/profile.hpp"
 #include "vernier/names.hpp"
+#include "vernier/operations.hpp"
 
 namespace vernier::profile {
 namespace {

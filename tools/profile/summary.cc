@@ -97,7 +97,7 @@ std::string head(const LoadedJob& loaded) {
     releases.insert(profile.nccl.empty() ? "of unknown version" : profile.nccl);
   }
   std::string text =
-      fmt::format("{} processes on {} hosts, NCCL", loaded.job.profiles.size(), hosts.size());
+      fmt::format("processes: {}, hosts: {}, NCCL", loaded.job.profiles.size(), hosts.size());
   for (const std::string& release : releases) text += " " + release;
   return text;
 }
@@ -140,12 +140,11 @@ ExitCode print_summary(const SummaryOptions& options) {
   print_result(head(*loaded));
   if (!loaded->traffic.rows.empty()) print_result("\n" + table_text(loaded->traffic) + "\n");
   if (loaded->traffic.warm_up_calls > 0) {
-    print_result(fmt::format("Left out: {} allreduces of one element (warm-up).",
+    print_result(fmt::format("Left out: allreduces of one element, as warm-up: {}.",
                              loaded->traffic.warm_up_calls));
   }
   if (loaded->traffic.dropped > 0) {
-    print_result(fmt::format("Not counted: {} events, for which there was no room.",
-                             loaded->traffic.dropped));
+    print_result(fmt::format("Not counted, for want of room: {} events.", loaded->traffic.dropped));
   }
   print_result(verdict(loaded->traffic));
   return code;

@@ -66,7 +66,7 @@ const Rule* find_rule(const Policy& policy, const Row& row) {
 
 // What the policy asked for, and why that is not what ran.
 void judge(Row& row, const TunerDecision* decision, Policies& policies) {
-  if (decision == nullptr || row.bucket) return;
+  if (decision == nullptr || row.bucket || !find_collective(row.operation)) return;
   const Policy* const policy = decision->digest.empty() ? nullptr : policies.find(decision->digest);
   const Rule* const rule = policy == nullptr ? nullptr : find_rule(*policy, row);
   if (rule == nullptr) {

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Profiles are read from files that nobody vouches for.
+#include <gtest/gtest.h>
+
+#include "tools/common/json_members.hpp"
+#include "tools/profile/traffic.hpp"
+
+namespace vernier::profile {
+namespace {
+
+const std::string kHeader =
+    R"({"vernier_profile":1,"vernier":"0.1.0","host":"h","pid":1,"started_ns":1,"written_ns":2,)"
+    R"("last_counted_ns":0,"nccl":null,"profiler_abi":5,"mode":"counts","dropped":0})"
+    "\n";
+const std::string kCommunicator =
+    R"({"communicator":1,"comm_id":"aa","name":"","nodes":1,"ranks":4,"rank":0})"
+    "\n";
+
+std::string call(const std::string& kernels, const std::string& operation = "allreduce",
+                 const std::string& count = "8", const std::string& calls = "1") {
+  return R"({"call":")" + operation + R"(","communicator":1,"data_type":"bfloat16","count":)" +
+         count + R"(,"captured":false,"calls":)" + calls + R"(,"kernels":[)" + kernels + "]}\n";
+}
+
+std::string kernel(const std::string& enqueued) {
+  return R"({"algorithm":"ring","protocol":"ll","channels":2,"enqueued":)" + enqueued +
+         R"(,"replayed":0})";
+}
+
+Call sized(const std::string& operation, const std::string& data_type, std::uint64_t count) {
+  Call one;
+  one.operation = operation;
+  one.data_type = data_type;
+  one.count = count;
+  return one;
+}
+
+std::string end_after(int lines) {
+  return R"({"end_after_lines":)" + std::to_string(lines) + "}\n";
+}
+
+TEST(ProfileReader, AWholeFileHasNoProblems) {
+  std::vector<std::string> problems;
+  const Profile profile =
+      read_profile("f", kHeader + kCommunicator + call(kernel("1")) + end_after(3), problems);
+  EXPECT_TRUE(problems.empty()) << problems.front();
+  ASSERT_EQ(profile.calls.size(), 1u);
+  EXPECT_EQ(tuner_bytes(profile.calls[0], 4), 16u);
+}
+
+TEST(ProfileReader, ATruncatedFileIsReportedAndTheRestIsUsed) {
+  const std::string whole = kHeader + kCommunicator + call(kernel("1")) + end_after(3);
+  for (std::size_t length = kHeader.size(); length + 1 < whole.size(); ++length) {
+    std::vector<std::string> problems;
+    const Profile profile = read_profile("f", std::string_view(whole).substr(0, length), problems);
+    EXPECT_EQ(problems.size(), 1u) << length;
+    EXPECT_EQ(profile.host, "h");
+  }
+}
+
+TEST(ProfileReader, SaysWhatIsWrongAndWhere) {
+  const struct {
+    std::string text;
+    std::string problem;
+  } cases[] = {
+      {"rubbish\n", "line 2: no JSON object"},
+      {"[1]\n", "line 2: no JSON object"},
+      {std::string(200'000, '[') + "\n", "line 2: no JSON object"},
+      {call(kernel("-1")), "\"enqueued\" is not a whole number"},
+      {call(kernel("1.5")), "\"enqueued\" is not a whole number"},
+      {call(kernel("1e30")), "\"enqueued\" is not a whole number"},
+      {call(kernel("\"1\"")), "\"enqueued\" is not a whole number"},
+      {call(kernel("1"), "allredcue"), "\"call\" is \"allredcue\", which is not known"},
+      {call("7"), "\"algorithm\" is missing"},
+      {R"({"communicator":1})"
+       "\n",
+       "\"comm_id\" is missing"},
+      {end_after(9), "it ends too early"},
+  };
+  for (const auto& one : cases) {
+    std::vector<std::string> problems;
+    (void)read_profile("f", kHeader + one.text, problems);
+    ASSERT_EQ(problems.size(), 1u) << one.text.substr(0, 80);
+    EXPECT_NE(problems[0].find(one.problem), std::string::npos) << problems[0];
+  }
+}
+
+TEST(ProfileReader, ALaterVersionIsRefused) {
+  std::vector<std::string> problems;
+  EXPECT_THROW((void)read_profile("f", R"({"vernier_profile":2})", problems), Malformed);
+  EXPECT_THROW((void)read_profile("f", "", problems), Malformed);
+  EXPECT_THROW((void)read_profile("f", "{}", problems), Malformed);
+}
+
+TEST(ProfileReader, BytesAreThoseOfThePolicyAndNeverOverflow) {
+  Call one = sized("allgather", "bfloat16", 1000);
+  EXPECT_EQ(tuner_bytes(one, 4), 8000u);
+  EXPECT_EQ(tuner_bytes(one, 0), std::nullopt) << "the ranks are not known";
+  one.count = std::uint64_t{1} << 62;
+  EXPECT_EQ(tuner_bytes(one, 4), std::nullopt);
+  one = sized("allreduce", "other", 5);
+  EXPECT_EQ(tuner_bytes(one, 4), std::nullopt);
+}
+
+class Traffics : public testing::Test {
+ protected:
+  static Job job_of(const std::string& lines) {
+    Job job;
+    job.profiles.push_back(read_profile("f", kHeader + kCommunicator + lines, job.problems));
+    job.problems.clear();
+    return job;
+  }
+};
+
+TEST_F(Traffics, WarmUpDoesNotPolluteStatistics) {
+  const Job job =
+      job_of(call(kernel("3"), "allreduce", "1", "3") + call(kernel("2"), "allreduce", "8", "2"));
+  std::vector<std::string> problems;
+  const Traffic traffic = gather_traffic(job, "", problems);
+  EXPECT_EQ(traffic.warm_up_calls, 3u);
+  EXPECT_EQ(traffic.calls, 2u);
+  EXPECT_EQ(traffic.rows.size(), 1u);
+}
+
+TEST_F(Traffics, CallsWithoutAKernelAreARowThatAPolicyCannotTouch) {
+  const Job job = job_of(call(kernel("3"), "allreduce", "8", "10"));
+  std::vector<std::string> problems;
+  const Traffic traffic = gather_traffic(job, "", problems);
+  ASSERT_EQ(traffic.rows.size(), 2u);
+  EXPECT_EQ(traffic.rows[0].calls.most, 7u);
+  EXPECT_EQ(traffic.rows[0].algorithm, "");
+  EXPECT_EQ(traffic.touchable_calls, 3u);
+  EXPECT_EQ(traffic.calls, 10u);
+}
+
+}  // namespace
+}  // namespace vernier::profile
