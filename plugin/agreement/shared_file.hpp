@@ -8,15 +8,13 @@
 
 #include <sys/types.h>
 
-#include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
-namespace vernier {
+#include "plugin/common/futex.hpp"
 
-using Deadline = std::chrono::steady_clock::time_point;
+namespace vernier {
 
 class FileDescriptor {
  public:
@@ -73,10 +71,5 @@ class Mapping {
   std::byte* bytes_ = nullptr;
   std::size_t nbytes_ = 0;
 };
-
-// Sleeps while `word`, in shared memory, is `value`, until `deadline` at most; may wake early.
-void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t value,
-                Deadline deadline) noexcept;
-void wake_all(std::atomic<std::uint32_t>& word) noexcept;
 
 }  // namespace vernier

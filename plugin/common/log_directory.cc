@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 
 #include "plugin/common/settings.hpp"
 
@@ -33,18 +34,18 @@ ProcessName make_process_name() {
 }
 
 // 0 or an errno.
-int write_and_close(int file, std::string_view text) {
-  int error = 0;
-  while (!text.empty() && error == 0) {
+int write_text(int file, std::string_view text) {
+  while (!text.empty()) {
     const ssize_t written = write(file, text.data(), text.size());
-    if (written < 0) {
-      error = errno == EINTR ? 0 : errno;
-    } else {
-      text.remove_prefix(static_cast<std::size_t>(written));
-    }
+    if (written < 0 && errno != EINTR) return errno;
+    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (close(file) != 0 && error == 0) error = errno;
-  return error;
+  return 0;
+}
+
+int write_and_close(int file, std::string_view text) {
+  const int error = write_text(file, text);
+  return close(file) != 0 && error == 0 ? errno : error;
 }
 
 // Length of the UTF-8 character at the front of `text`, 0 if it is none.
@@ -88,10 +89,11 @@ std::string log_path(const std::string& directory, std::string_view kind) {
 }
 
 int replace_file(const std::string& path, std::string_view text) {
-  const std::string fresh = path + ".new";
-  unlink(fresh.c_str());
-  const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+  // A name of its own: processes and threads may write the same file at the same time.
+  std::string fresh = path + ".XXXXXX";
+  const int file = mkostemp(fresh.data(), O_CLOEXEC);
   if (file < 0) return errno;
+  fchmod(file, 0644);
   int error = write_and_close(file, text);
   if (error == 0 && rename(fresh.c_str(), path.c_str()) != 0) error = errno;
   if (error != 0) unlink(fresh.c_str());
@@ -101,7 +103,12 @@ int replace_file(const std::string& path, std::string_view text) {
 int append_line(const std::string& path, std::string_view line) {
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (file < 0) return errno;
-  return write_and_close(file, std::string(line) + '\n');
+  struct stat before {};
+  const bool known = fstat(file, &before) == 0;
+  const int error = write_text(file, std::string(line) + '\n');
+  // Not a piece of a line, to which the next one would be glued.
+  if (error != 0 && known) (void)!ftruncate(file, before.st_size);
+  return close(file) != 0 && error == 0 ? errno : error;
 }
 
 std::string json_string(std::string_view text) {

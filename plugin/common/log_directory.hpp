@@ -27,8 +27,8 @@ struct ProcessName {
 // DIRECTORY/KIND-HOST-PID-STARTED.jsonl
 [[nodiscard]] std::string log_path(const std::string& directory, std::string_view kind);
 
-// The whole file at once: a reader sees the old text or the new. Returns 0 or an errno; after an
-// error what was there is still there.
+// The whole file at once: a reader sees the old text or the new, also where several write it.
+// Returns 0 or an errno; after an error what was there is still there.
 [[nodiscard]] int replace_file(const std::string& path, std::string_view text);
 
 // One line at the end. Returns 0 or an errno.

@@ -16,14 +16,32 @@ std::optional<Mode> parse_mode(std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<int> parse_timeout_ms(std::string_view text) {
-  int timeout_ms = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), timeout_ms);
-  if (error != std::errc() || end != text.data() + text.size() || timeout_ms < 1 ||
-      timeout_ms > kMaxTimeoutMs) {
+namespace {
+
+// A whole number from 1 to `max`; nothing else around it.
+std::optional<int> parse_positive(std::string_view text, int max) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 1 || value > max) {
     return std::nullopt;
   }
-  return timeout_ms;
+  return value;
+}
+
+}  // namespace
+
+std::optional<int> parse_timeout_ms(std::string_view text) {
+  return parse_positive(text, kMaxTimeoutMs);
+}
+
+std::optional<ProfileMode> parse_profile_mode(std::string_view text) {
+  constexpr std::string_view kSampled = "sampled";
+  if (text == "counts") return ProfileMode{};
+  if (text == kSampled) return ProfileMode{kDefaultSampleEvery};
+  if (!text.starts_with("sampled:")) return std::nullopt;
+  const auto every = parse_positive(text.substr(kSampled.size() + 1), kMaxSampleEvery);
+  if (!every) return std::nullopt;
+  return ProfileMode{static_cast<std::uint32_t>(*every)};
 }
 
 std::optional<std::string> get_env(const char* name) {

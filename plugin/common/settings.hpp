@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,15 @@ enum class Mode { apply, observe, off };
 inline constexpr int kDefaultTimeoutMs = 10'000;
 inline constexpr int kMaxTimeoutMs = 600'000;
 [[nodiscard]] std::optional<int> parse_timeout_ms(std::string_view text);
+
+// A value of NCCL_VERNIER_PROFILE: counts, sampled, or sampled:N with N from 1 to kMaxSampleEvery;
+// nullopt for any other text. Of `full` too: it is not there yet.
+struct ProfileMode {
+  std::uint32_t sample_every = 0;  // one launch in so many is timed; 0: none
+};
+inline constexpr std::uint32_t kDefaultSampleEvery = 64;
+inline constexpr std::uint32_t kMaxSampleEvery = 1'000'000;
+[[nodiscard]] std::optional<ProfileMode> parse_profile_mode(std::string_view text);
 
 // The value of an environment variable, or nullopt. NCCL has copied its nccl.conf files into the
 // environment by the time it loads a plugin.

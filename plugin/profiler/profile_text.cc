@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <vector>
 
 #include "plugin/common/log_directory.hpp"
 #include "vernier/names.hpp"
@@ -16,6 +17,7 @@ namespace {
 struct Counts {
   std::uint64_t count = 0;
   std::uint64_t replayed = 0;
+  std::vector<const Latencies*> latencies;  // one for each thread that counted
 };
 // algorithm, protocol, channels
 using KernelName = std::tuple<std::uint8_t, std::uint8_t, std::uint8_t>;
@@ -32,14 +34,21 @@ CallName name_of_call(const CallKey& key, bool told) {
 }
 
 // One row for a call, whichever threads made it and whichever ran its kernels.
-std::map<CallName, CallRow> merge(const Recorder& recorder) {
+std::map<CallName, CallRow> merge(const Recorder& recorder, const Sampler& sampler) {
   std::map<CallName, CallRow> rows;
   for (const CallTable* const table : recorder.tables()) {
     for (const Call& call : table->calls()) {
       const std::uint64_t count = call.count.load(std::memory_order_relaxed);
       const CallKey& key = call.key;
+      const auto timed = sampler.latencies().find(&call);
       if (!key.kernel) {
-        rows[name_of_call(key, true)].calls += count;
+        CallRow& row = rows[name_of_call(key, true)];
+        row.calls += count;
+        // A launch of which NCCL told no kernel: symmetric memory.
+        if (timed != sampler.latencies().end()) {
+          row.kernels[{key.algorithm, key.protocol, key.channels}].latencies.push_back(
+              timed->second.get());
+        }
         continue;
       }
       const CallKey& of = key.parent != nullptr ? key.parent->key : key;
@@ -47,6 +56,7 @@ std::map<CallName, CallRow> merge(const Recorder& recorder) {
                            .kernels[{key.algorithm, key.protocol, key.channels}];
       kernel.count += count;
       kernel.replayed += call.replayed.load(std::memory_order_relaxed);
+      if (timed != sampler.latencies().end()) kernel.latencies.push_back(timed->second.get());
     }
   }
   return rows;
@@ -61,6 +71,27 @@ std::string protocol_text(std::uint8_t protocol) {
   return protocol < kProtocolNames.size() ? json_string(kProtocolNames[protocol]) : "null";
 }
 
+// [[lower_ns, count], ...] of the buckets that are not empty.
+std::string histogram_text(const std::vector<const Latencies*>& all,
+                           LatencyHistogram Latencies::*which) {
+  std::string text;
+  for (std::size_t bucket = 0; bucket < LatencyHistogram::kBuckets; ++bucket) {
+    std::uint64_t count = 0;
+    for (const Latencies* const latencies : all) count += (latencies->*which).count(bucket);
+    if (count == 0) continue;
+    text += fmt::format("{}[{},{}]", text.empty() ? "" : ",", LatencyHistogram::lower_ns(bucket),
+                        count);
+  }
+  return "[" + text + "]";
+}
+
+std::string latency_text(const std::vector<const Latencies*>& all) {
+  if (all.empty()) return {};
+  return fmt::format(",\"latency_ns\":{},\"after_gap_ns\":{}",
+                     histogram_text(all, &Latencies::histogram),
+                     histogram_text(all, &Latencies::after_gap));
+}
+
 std::string call_line(const CallName& name, const CallRow& row) {
   const auto& [communicator, operation, data_type, count, captured, bucket, told] = name;
   std::string line = fmt::format(
@@ -73,9 +104,9 @@ std::string call_line(const CallName& name, const CallRow& row) {
   for (const auto& [kernel, counts] : row.kernels) {
     const auto& [algorithm, protocol, channels] = kernel;
     line += fmt::format(
-        "{}{{\"algorithm\":{},\"protocol\":{},\"channels\":{},\"enqueued\":{},\"replayed\":{}}}",
+        "{}{{\"algorithm\":{},\"protocol\":{},\"channels\":{},\"enqueued\":{},\"replayed\":{}{}}}",
         first ? "" : ",", algorithm_text(algorithm), protocol_text(protocol), channels,
-        counts.count, counts.replayed);
+        counts.count, counts.replayed, latency_text(counts.latencies));
     first = false;
   }
   return line + "]}\n";
@@ -101,19 +132,22 @@ std::uint64_t dropped(const Recorder& recorder) {
 
 }  // namespace
 
-std::string profile_text(Recorder& recorder, const ProfileHeader& header) {
-  const auto rows = merge(recorder);
+std::string profile_text(Recorder& recorder, const Sampler& sampler, const ProfileHeader& header) {
+  const auto rows = merge(recorder, sampler);
   std::set<std::uint32_t> used;
   for (const auto& [name, row] : rows) used.insert(std::get<0>(name));
   const ProcessName& process = process_name();
   std::string text = fmt::format(
       "{{\"vernier_profile\":1,\"vernier\":\"{}\",\"host\":{},\"pid\":{},\"started_ns\":{},"
       "\"written_ns\":{},\"last_counted_ns\":{},\"nccl\":{},\"profiler_abi\":{},"
-      "\"mode\":\"counts\",\"dropped\":{}}}\n",
+      "\"mode\":\"{}\",\"dropped\":{},\"lost_samples\":{{\"no_event\":{},\"several_calls\":{},"
+      "\"torn\":{}}}}}\n",
       VERNIER_VERSION, json_string(process.host), process.pid, process.started_ns,
       header.written_ns, header.last_counted_ns,
       header.nccl.empty() ? "null" : json_string(header.nccl), header.profiler_abi,
-      dropped(recorder));
+      sampler.every() == 0 ? "counts" : fmt::format("sampled:{}", sampler.every()),
+      dropped(recorder), sampler.lost().no_event.load(), sampler.lost().several.load(),
+      sampler.lost().torn.load());
   std::size_t lines = 1;
   for (const ProfiledCommunicator* const communicator : recorder.communicators()) {
     if (!used.contains(communicator->index)) continue;

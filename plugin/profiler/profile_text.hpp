@@ -5,6 +5,7 @@
 #include <string>
 
 #include "plugin/profiler/recorder.hpp"
+#include "plugin/profiler/sampler.hpp"
 
 namespace vernier {
 
@@ -15,8 +16,10 @@ struct ProfileHeader {
   std::uint64_t last_counted_ns = 0;  // the latest writing that found more than the one before
 };
 
-// Everything counted so far, as docs/log-format.md describes it.
-[[nodiscard]] std::string profile_text(Recorder& recorder, const ProfileHeader& header);
+// Everything counted and timed so far, as docs/log-format.md describes it. For the thread that may
+// read the sampler.
+[[nodiscard]] std::string profile_text(Recorder& recorder, const Sampler& sampler,
+                                       const ProfileHeader& header);
 
 // Events counted so far: where it has not changed there is nothing to write.
 [[nodiscard]] std::uint64_t events_counted(const Recorder& recorder);

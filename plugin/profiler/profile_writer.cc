@@ -12,13 +12,15 @@
 #include <thread>
 
 #include "plugin/common/c_edge.hpp"
+#include "plugin/common/futex.hpp"
 #include "plugin/common/log_directory.hpp"
 #include "plugin/common/process_lifetime.hpp"
 
 namespace vernier {
 namespace {
 
-constexpr std::chrono::seconds kInterval{1};
+constexpr std::chrono::milliseconds kReadInterval{100};
+constexpr std::chrono::seconds kWriteInterval{1};
 
 std::uint64_t wall_clock_ns() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -34,6 +36,22 @@ void run_on_any_cpu() {
   pthread_setaffinity_np(pthread_self(), sizeof(all), &all);
 }
 
+// The host program's signals are not for a thread that is started meanwhile.
+class NoSignals {
+ public:
+  NoSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  NoSignals(const NoSignals&) = delete;
+  NoSignals& operator=(const NoSignals&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
 std::string describe(const std::string& path, int error) {
   return fmt::format("{}: {}", path, std::generic_category().message(error));
 }
@@ -47,70 +65,94 @@ ProfileWriter& ProfileWriter::instance() {
 
 std::optional<std::string> ProfileWriter::start(const std::string& directory,
                                                 const std::string& nccl, int profiler_abi) {
-  if (stopped_.load(std::memory_order_relaxed))
+  if (stopped_.load(std::memory_order_relaxed)) {
     return "this is the child of a process that used NCCL";
-  const std::lock_guard lock(mutex_);
-  if (started_) return start_problem_;
-  started_ = true;
+  }
+  const std::lock_guard lock(start_mutex_);
+  if (!started_) {
+    started_ = true;
+    start_problem_ = "starting failed";  // what stands should memory run out
+    start_problem_ = start_once(directory, nccl, profiler_abi);
+  }
+  return start_problem_;
+}
+
+std::optional<std::string> ProfileWriter::start_once(const std::string& directory,
+                                                     const std::string& nccl, int profiler_abi) {
   path_ = log_path(directory, "profile");
   header_.nccl = nccl;
   header_.profiler_abi = profiler_abi;
   header_.written_ns = wall_clock_ns();
-  if (const int error = replace_file(path_, profile_text(Recorder::instance(), header_))) {
-    return start_problem_ = describe(path_, error);
+  if (const int error =
+          replace_file(path_, profile_text(Recorder::instance(), Sampler::instance(), header_))) {
+    return describe(path_, error);
   }
-  // The host program's signals are not for this thread.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_atfork(nullptr, nullptr, [] {
+    Recorder::instance().stop();
+    ProfileWriter::instance().stop();
+  });
+  const NoSignals none;  // the thread inherits it
   try {
     std::thread([this] { run(); }).detach();
   } catch (const std::system_error& error) {
-    start_problem_ = fmt::format("a thread cannot be started: {}", error.code().message());
+    return fmt::format("a thread cannot be started: {}", error.code().message());
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (!start_problem_) {
-    pthread_atfork(nullptr, nullptr, [] {
-      Recorder::instance().stop();
-      ProfileWriter::instance().stop();
-    });
-  }
-  return start_problem_;
+  return std::nullopt;
 }
 
 void ProfileWriter::run() noexcept {
   pthread_setname_np(pthread_self(), "vernier-profile");
   run_on_any_cpu();
+  auto next_writing = std::chrono::steady_clock::now() + kWriteInterval;
+  std::uint32_t done = 0;
   while (true) {
-    std::this_thread::sleep_for(kInterval);
-    guard([this] {
-      const std::lock_guard lock(mutex_);
+    wait_while(wanted_, done, std::chrono::steady_clock::now() + kReadInterval);
+    const std::uint32_t wanted = wanted_.load(std::memory_order_acquire);
+    const auto now = std::chrono::steady_clock::now();
+    guard([&] {
+      Sampler::instance().read();
+      if (wanted == done && now < next_writing) return;
+      next_writing = now + kWriteInterval;
       write_if_new();
     });
+    if (wanted == done) continue;
+    done = wanted;
+    written_.store(done, std::memory_order_release);
+    wake_all(written_);
   }
 }
 
 void ProfileWriter::write_if_new() {
   Recorder& recorder = Recorder::instance();
-  const std::uint64_t events = events_counted(recorder);
+  const Sampler& sampler = Sampler::instance();
+  const std::uint64_t events = events_counted(recorder) + sampler.samples();
   if (events == written_events_) return;
   header_.written_ns = wall_clock_ns();
   if (events != counted_events_) header_.last_counted_ns = header_.written_ns;
   counted_events_ = events;
-  const int error = replace_file(path_, profile_text(recorder, header_));
+  const int error = replace_file(path_, profile_text(recorder, sampler, header_));
+  if (error == 0) written_events_ = events;
+  const std::lock_guard lock(problem_mutex_);
   write_problem_.reset();
-  if (error == 0) {
-    written_events_ = events;
-  } else {
-    write_problem_ = describe(path_, error);
+  if (error != 0) write_problem_ = describe(path_, error);
+}
+
+void ProfileWriter::flush(std::chrono::milliseconds longest) noexcept {
+  if (stopped_.load(std::memory_order_relaxed)) return;
+  const Deadline deadline = std::chrono::steady_clock::now() + longest;
+  const std::uint32_t mine = wanted_.fetch_add(1, std::memory_order_acq_rel) + 1;
+  wake_all(wanted_);
+  std::uint32_t written = written_.load(std::memory_order_acquire);
+  // Numbers may wrap around.
+  while (static_cast<std::int32_t>(written - mine) < 0 &&
+         std::chrono::steady_clock::now() < deadline) {
+    wait_while(written_, written, deadline);
+    written = written_.load(std::memory_order_acquire);
   }
 }
 
-std::optional<std::string> ProfileWriter::write() {
-  if (stopped_.load(std::memory_order_relaxed)) return std::nullopt;
-  const std::lock_guard lock(mutex_);
-  if (started_ && !start_problem_) write_if_new();
+std::optional<std::string> ProfileWriter::problem() {
+  const std::lock_guard lock(problem_mutex_);
   return write_problem_;
 }
 

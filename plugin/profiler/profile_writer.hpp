@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Writes what the recorder has counted to a file of this process, once a second from a thread of
-// its own: a process that is killed loses a second at most.
+// its own: a process that is killed loses a second at most. After the first file no thread of
+// NCCL's ever waits for a disk.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -22,22 +24,32 @@ class ProfileWriter {
   [[nodiscard]] std::optional<std::string> start(const std::string& directory,
                                                  const std::string& nccl, int profiler_abi);
 
-  // Writes what is new. Thread-safe. Returns why that failed, now or in the thread; it is tried
-  // again.
-  std::optional<std::string> write();
+  // Has the thread write now, and waits for it, but not for a disk that hangs.
+  void flush(std::chrono::milliseconds longest) noexcept;
+
+  // Why the latest writing failed, if it did; it is tried again every second.
+  [[nodiscard]] std::optional<std::string> problem();
 
   // In a forked child.
   void stop() noexcept { stopped_.store(true, std::memory_order_relaxed); }
 
  private:
+  [[nodiscard]] std::optional<std::string> start_once(const std::string& directory,
+                                                      const std::string& nccl, int profiler_abi);
   void run() noexcept;
   void write_if_new();
 
   std::atomic<bool> stopped_ = false;
-  std::mutex mutex_;  // of the rest
+  std::mutex start_mutex_;
   bool started_ = false;
   std::optional<std::string> start_problem_;
+
+  std::atomic<std::uint32_t> wanted_ = 0;   // writings that were asked for
+  std::atomic<std::uint32_t> written_ = 0;  // the last of them that was done
+  std::mutex problem_mutex_;
   std::optional<std::string> write_problem_;
+
+  // Of the thread, once it runs.
   std::string path_;
   ProfileHeader header_;
   std::uint64_t written_events_ = 0;

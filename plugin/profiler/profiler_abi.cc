@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <chrono>
 #include <string>
 
 #include "plugin/common/c_edge.hpp"
@@ -25,7 +26,10 @@ namespace {
 constexpr int kKernelEvents = ncclProfileColl | ncclProfileP2p;
 constexpr int kApiEvents = ncclProfileGroupApi | ncclProfileCollApi | ncclProfileP2pApi;
 
-// The handle of a GroupApi event; those of calls point to a Call, those of kernels are null.
+constexpr std::chrono::milliseconds kLongestFlush{500};
+
+// The handle of a GroupApi event. Those of calls point to a Call, those of launches to a
+// TimedLaunch, those of kernels are null.
 char group_handle;
 
 constexpr int activation_mask(int profiler_abi) {
@@ -33,17 +37,37 @@ constexpr int activation_mask(int profiler_abi) {
   return kKernelEvents | kApiEvents | (profiler_abi < 6 ? 0 : ncclProfileCeColl);
 }
 
-void warn_about_mode(const NcclLog& log) {
-  const std::string mode = get_env("NCCL_VERNIER_PROFILE").value_or("");
-  if (mode.empty() || mode == "counts") return;
-  log.warn_once("mode", fmt::format("NCCL_VERNIER_PROFILE is {}; this version has counts, which is "
-                                    "used",
-                                    in_quotes(mode)));
+ProfileMode profile_mode(const NcclLog& log) {
+  const std::string text = get_env("NCCL_VERNIER_PROFILE").value_or("");
+  if (text.empty()) return {};
+  const auto mode = parse_profile_mode(text);
+  if (!mode) {
+    log.warn_once("mode", fmt::format("NCCL_VERNIER_PROFILE is {}; allowed: counts, sampled, "
+                                      "sampled:N with N from 1 to {}; counts is used",
+                                      in_quotes(text), kMaxSampleEvery));
+  }
+  return mode.value_or(ProfileMode{});
 }
 
-// The context of a new communicator, or null: then nothing of it is recorded.
+// Event types of timing, where that can be had; else one warning, and calls are counted only.
+int start_timing(int profiler_abi, const NcclLog& log) {
+  const ProfileMode mode = profile_mode(log);
+  if (mode.sample_every == 0) return 0;
+  std::optional<std::string> problem;
+  if (profiler_abi < 5) {
+    problem = "NCCL tells of launches from 2.28 on";
+  } else {
+    problem = Sampler::instance().start(mode.sample_every);
+  }
+  if (!problem) return ncclProfileKernelLaunch;
+  log.warn_once("timing", "calls are counted, not timed: " + *problem);
+  return 0;
+}
+
+// The context of a new communicator, or null: then nothing of it is recorded. Adds to `mask` what
+// NCCL is asked for.
 ProfiledCommunicator* start(int profiler_abi, CommunicatorDescription description,
-                            ncclDebugLogger_t logger) {
+                            ncclDebugLogger_t logger, int& mask) {
   const NcclLog log(logger, "Profiler");
   warn_about_unknown_variables(log);
   const auto directory = log_directory();
@@ -51,7 +75,6 @@ ProfiledCommunicator* start(int profiler_abi, CommunicatorDescription descriptio
     log.warn_once("directory", "NCCL_VERNIER_LOG_DIR is not set: nothing is recorded");
     return nullptr;
   }
-  warn_about_mode(log);
   const auto version = find_nccl_version(logger);
   const auto problem = ProfileWriter::instance().start(
       *directory, version ? format_nccl_version(*version) : "", profiler_abi);
@@ -59,9 +82,10 @@ ProfiledCommunicator* start(int profiler_abi, CommunicatorDescription descriptio
     log.warn_once("file", "nothing is recorded: " + *problem);
     return nullptr;
   }
-  if (const auto failed = ProfileWriter::instance().write()) {
+  if (const auto failed = ProfileWriter::instance().problem()) {
     log.warn_once("write", *failed + "; counting goes on, and writing is tried every second");
   }
+  mask |= activation_mask(profiler_abi) | start_timing(profiler_abi, log);
   return &Recorder::instance().add(std::move(description));
 }
 
@@ -69,10 +93,10 @@ ncclResult_t init(int profiler_abi, void** context, int* mask, CommunicatorDescr
                   ncclDebugLogger_t logger) noexcept {
   *context = nullptr;
   guard([&] {
-    *context = start(profiler_abi, std::move(description), logger);
-    if (*context == nullptr) return;
+    int wanted = 0;
+    *context = start(profiler_abi, std::move(description), logger, wanted);
     // One int for all communicators of the process, which NCCL reads at any time.
-    std::atomic_ref(*mask).fetch_or(activation_mask(profiler_abi), std::memory_order_relaxed);
+    std::atomic_ref(*mask).fetch_or(wanted, std::memory_order_relaxed);
   });
   return ncclSuccess;
 }
@@ -126,43 +150,58 @@ KernelFacts kernel_of_p2p(const P2p& p2p) noexcept {
   return facts;
 }
 
-// HOT PATH. The handle that NCCL keeps for an event.
+// Of NCCL 2.23 to 2.26, which tells of a communicator with each of its kernels.
+template <typename Kernel>
+void note_communicator(ProfiledCommunicator& communicator, const Kernel& kernel,
+                       int rank) noexcept {
+  if constexpr (requires { kernel.commHash; }) {
+    if (communicator.seen_rank.load(std::memory_order_relaxed) >= 0) return;
+    communicator.seen_comm_id.store(kernel.commHash, std::memory_order_relaxed);
+    communicator.seen_rank.store(rank, std::memory_order_relaxed);
+  }
+}
+
+// HOT PATH. A call of the API, where this version tells of them. What count_call gives is opaque to
+// NCCL, and comes back as the parent of kernels.
+template <typename Api>
+void* count_api(const ProfiledCommunicator& communicator, const Api& api) noexcept {
+  return const_cast<Call*>(
+      Recorder::instance().count_call(communicator, facts_of(api), api.graphCaptured != 0));
+}
+
+// HOT PATH. The handle that NCCL keeps for an event. Types that were not asked for come too, as
+// parents of those that were.
 template <typename Descr>
 void* start_event(ProfiledCommunicator& communicator, const Descr& event) noexcept {
   Recorder& recorder = Recorder::instance();
   constexpr bool kHasApiEvents = requires { event.collApi; };
-  // Without Api events the parent is a Group, which we do not track.
+  // Before v5 the parent is a Group, which we do not track.
   const auto* const parent = kHasApiEvents ? static_cast<const Call*>(event.parentObj) : nullptr;
+  switch (event.type) {
+    case ncclProfileColl:
+      note_communicator(communicator, event.coll, event.rank);
+      recorder.count_kernel(communicator, parent, kernel_of(event.coll));
+      return nullptr;
+    case ncclProfileP2p:
+      note_communicator(communicator, event.p2p, event.rank);
+      recorder.count_kernel(communicator, parent, kernel_of_p2p(event.p2p));
+      return nullptr;
+    default: break;
+  }
   if constexpr (kHasApiEvents) {
-    // NCCL's handle is opaque to it: what count_call gave comes back as the parent of kernels.
-    const auto count = [&](const auto& api) -> void* {
-      return const_cast<Call*>(
-          recorder.count_call(communicator, facts_of(api), api.graphCaptured != 0));
-    };
     switch (event.type) {
       case ncclProfileGroupApi: recorder.enter_group(); return &group_handle;
-      case ncclProfileCollApi: return count(event.collApi);
-      case ncclProfileP2pApi: return count(event.p2pApi);
+      case ncclProfileCollApi: return count_api(communicator, event.collApi);
+      case ncclProfileP2pApi: return count_api(communicator, event.p2pApi);
+      case ncclProfileKernelLaunch: return recorder.begin_launch(event.kernelLaunch.stream);
       default: break;
-    }
-  } else if constexpr (requires { event.coll.commHash; }) {
-    if (communicator.seen_rank.load(std::memory_order_relaxed) < 0) {
-      const bool coll = event.type == ncclProfileColl;
-      communicator.seen_comm_id = coll ? event.coll.commHash : event.p2p.commHash;
-      communicator.seen_rank = event.rank;
     }
   }
   if constexpr (requires { event.ceColl; }) {
     if (event.type == ncclProfileCeColl) {
       recorder.count_kernel(communicator, parent,
                             {facts_of(event.ceColl), kCopyEngine, kNoProtocol, 0});
-      return nullptr;
     }
-  }
-  if (event.type == ncclProfileColl) {
-    recorder.count_kernel(communicator, parent, kernel_of(event.coll));
-  } else if (event.type == ncclProfileP2p) {
-    recorder.count_kernel(communicator, parent, kernel_of_p2p(event.p2p));
   }
   return nullptr;
 }
@@ -177,7 +216,11 @@ ncclResult_t start_event(void* context, void** handle, Descr* event) noexcept {
 
 // HOT PATH.
 ncclResult_t stop_event(void* handle) noexcept {
-  if (handle == &group_handle) Recorder::instance().leave_group();
+  if (handle == &group_handle) {
+    Recorder::instance().leave_group();
+  } else if (Sampler::instance().owns(handle)) {
+    Recorder::instance().end_launch(*static_cast<TimedLaunch*>(handle));
+  }
   return ncclSuccess;
 }
 
@@ -185,7 +228,7 @@ ncclResult_t record_event_state(void*, int, void*) noexcept { return ncclSuccess
 
 // May never come: files are written every second.
 ncclResult_t finalize(void*) noexcept {
-  guard([] { ProfileWriter::instance().write(); });
+  ProfileWriter::instance().flush(kLongestFlush);
   return ncclSuccess;
 }
 

@@ -9,14 +9,53 @@
 #include "plugin/common/process_lifetime.hpp"
 
 namespace vernier {
+namespace {
+
+// Takes one of `limit`; false where all are taken.
+bool take(std::atomic<std::uint32_t>& taken, std::uint32_t limit) noexcept {
+  std::uint32_t now = taken.load(std::memory_order_relaxed);
+  while (now < limit) {
+    if (taken.compare_exchange_weak(now, now + 1, std::memory_order_relaxed)) return true;
+  }
+  return false;
+}
+
+// Bytes as a policy counts them, at least: an unknown type has elements of a byte, unknown ranks
+// are one.
+std::uint64_t bytes_of(const CallKey& key, int ranks) noexcept {
+  const std::uint64_t element =
+      std::max<std::uint64_t>(kDataTypeBytes[static_cast<std::size_t>(key.data_type)], 1);
+  const bool scattered =
+      key.operation == Operation::allgather || key.operation == Operation::reducescatter;
+  return key.count * element * (scattered ? static_cast<std::uint64_t>(std::max(ranks, 1)) : 1);
+}
+
+}  // namespace
 
 struct Recorder::Thread {
   CallTable* table = nullptr;
+  bool has_none = false;  // all were taken, or the thread is ending
+  // Of the group that is open, or was last.
   bool in_group = false;
+  std::uint32_t calls = 0;
+  const Call* call = nullptr;
+  const Call* kernel = nullptr;
+  TimedLaunch* launch = nullptr;
+  bool launched = false;
+
+  // Some releases tell of a kernel before its launch, some after: all is known once both the group
+  // and the launch have ended.
+  void publish_launch() noexcept {
+    if (launch == nullptr || !launched || in_group) return;
+    const Call* const ran = kernel != nullptr ? kernel : call;
+    Sampler::instance().publish(*launch, calls == 1 ? ran : nullptr);
+    launch = nullptr;
+  }
 
   ~Thread() {
     if (table != nullptr) table->owned.store(false, std::memory_order_release);
     table = nullptr;
+    has_none = true;  // a later destructor of the thread may call NCCL
   }
 };
 
@@ -44,63 +83,60 @@ CallTable* Recorder::claim_table() noexcept {
       if (place.compare_exchange_strong(table, fresh, std::memory_order_acq_rel)) return fresh;
       munmap(pages, sizeof(CallTable));
     }
-    bool owned = false;
-    if (table->owned.compare_exchange_strong(owned, true, std::memory_order_acquire)) return table;
+    bool owned = table->owned.load(std::memory_order_relaxed);
+    if (!owned && table->owned.compare_exchange_strong(owned, true, std::memory_order_acquire))
+      return table;
   }
   return nullptr;
 }
 
-CallTable* Recorder::table() noexcept {
+CallTable* Recorder::table_of(Thread& thread) noexcept {
   if (stopped_.load(std::memory_order_relaxed)) return nullptr;
-  Thread& thread = this_thread();
-  if (thread.table == nullptr) {
+  if (thread.table == nullptr && !thread.has_none) {
     thread.table = claim_table();
-    if (thread.table == nullptr) dropped_.fetch_add(1, std::memory_order_relaxed);
+    thread.has_none = thread.table == nullptr;
   }
+  if (thread.table == nullptr) dropped_.fetch_add(1, std::memory_order_relaxed);
   return thread.table;
 }
 
-// Whether one more call may have counters of its own.
-bool Recorder::may_be_exact() noexcept {
-  std::uint32_t calls = exact_calls_.load(std::memory_order_relaxed);
-  while (calls < kMaxExactCalls) {
-    if (exact_calls_.compare_exchange_weak(calls, calls + 1, std::memory_order_relaxed))
-      return true;
-  }
-  return false;
-}
-
-Call* Recorder::count(CallTable& table, CallKey key) noexcept {
+Call* Recorder::count(CallTable& table, CallKey key, int ranks) noexcept {
   Call* call = table.find(key);
-  if (call == nullptr && key.parent == nullptr && !may_be_exact()) {
-    key.count = size_bucket(key.count * kDataTypeBytes[static_cast<std::size_t>(key.data_type)]);
+  if (call == nullptr && key.parent == nullptr && !take(exact_calls_, kMaxExactCalls)) {
+    key.count = size_bucket(bytes_of(key, ranks));
     key.communicator = 0;
     key.data_type = DataType::other;
     key.channels = 0;
     key.bucket = true;
     call = table.find(key);
   }
-  if (call == nullptr) call = table.insert(key);
+  if (call == nullptr && take(all_calls_, kMaxCalls)) call = table.insert(key);
   if (call == nullptr) add_one(table.dropped);
   return call;
 }
 
 const Call* Recorder::count_call(const ProfiledCommunicator& communicator,
                                  const OperationFacts& facts, bool captured) noexcept {
-  CallTable* const mine = table();
+  Thread& thread = this_thread();
+  CallTable* const mine = table_of(thread);
   if (mine == nullptr) return nullptr;
-  Call* const call = count(*mine, {.count = facts.count,
-                                   .communicator = communicator.index,
-                                   .operation = facts.operation,
-                                   .data_type = facts.data_type,
-                                   .captured = captured});
+  Call* const call = count(*mine,
+                           {.count = facts.count,
+                            .communicator = communicator.index,
+                            .operation = facts.operation,
+                            .data_type = facts.data_type,
+                            .captured = captured},
+                           communicator.told.ranks);
   if (call != nullptr) add_one(call->count);
+  ++thread.calls;
+  thread.call = call;
   return call;
 }
 
 void Recorder::count_kernel(const ProfiledCommunicator& communicator, const Call* parent,
                             const KernelFacts& facts) noexcept {
-  CallTable* const mine = table();
+  Thread& thread = this_thread();
+  CallTable* const mine = table_of(thread);
   if (mine == nullptr) return;
   CallKey key{.communicator = communicator.index,
               .operation = facts.operation,
@@ -118,14 +154,42 @@ void Recorder::count_kernel(const ProfiledCommunicator& communicator, const Call
     key.bucket = parent->key.bucket;
     if (key.bucket) key.channels = 0;
   }
-  Call* const call = count(*mine, key);
+  Call* const call = count(*mine, key, communicator.told.ranks);
   if (call == nullptr) return;
-  const bool replay = key.captured && !this_thread().in_group;
+  const bool replay = key.captured && !thread.in_group;
   add_one(replay ? call->replayed : call->count);
+  if (!replay) thread.kernel = call;
 }
 
-void Recorder::enter_group() noexcept { this_thread().in_group = true; }
-void Recorder::leave_group() noexcept { this_thread().in_group = false; }
+void Recorder::enter_group() noexcept {
+  Thread& thread = this_thread();
+  thread.in_group = true;
+  thread.calls = 0;
+  thread.call = nullptr;
+  thread.kernel = nullptr;
+}
+
+void Recorder::leave_group() noexcept {
+  Thread& thread = this_thread();
+  thread.in_group = false;
+  thread.publish_launch();
+}
+
+TimedLaunch* Recorder::begin_launch(void* stream) noexcept {
+  Thread& thread = this_thread();
+  // A second launch of a group, or one of another thread than the calls.
+  if (thread.launch != nullptr || thread.call == nullptr || !thread.in_group) return nullptr;
+  thread.launch = Sampler::instance().begin(stream, thread.call->key.captured);
+  thread.launched = false;
+  return thread.launch;
+}
+
+void Recorder::end_launch(TimedLaunch& launch) noexcept {
+  Sampler::instance().end(launch);
+  Thread& thread = this_thread();
+  thread.launched = true;
+  thread.publish_launch();
+}
 
 ProfiledCommunicator& Recorder::add(CommunicatorDescription description) {
   static ProcessLifetime<ProfiledCommunicator> too_many;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "plugin/profiler/call_table.hpp"
+#include "plugin/profiler/sampler.hpp"
 
 namespace vernier {
 
@@ -52,6 +53,7 @@ class Recorder {
  public:
   static constexpr std::size_t kMaxTables = 128;         // threads at one time
   static constexpr std::uint32_t kMaxExactCalls = 2048;  // then sizes share buckets
+  static constexpr std::uint32_t kMaxCalls = 131072;     // kernels too: 8 MiB
   static constexpr std::size_t kMaxCommunicators = 16384;
 
   static Recorder& instance();
@@ -66,6 +68,9 @@ class Recorder {
   // HOT PATH. Around the API calls of this thread: kernels of captured calls outside are replays.
   void enter_group() noexcept;
   void leave_group() noexcept;
+  // HOT PATH. Around the launch of a group's kernel; null where it is not timed.
+  TimedLaunch* begin_launch(void* stream) noexcept;
+  void end_launch(TimedLaunch& launch) noexcept;
 
   // The rest: thread-safe, and allowed to allocate.
 
@@ -82,12 +87,12 @@ class Recorder {
   struct Thread;
   static Thread& this_thread() noexcept;
   CallTable* claim_table() noexcept;
-  CallTable* table() noexcept;
-  bool may_be_exact() noexcept;
-  Call* count(CallTable& table, CallKey key) noexcept;
+  CallTable* table_of(Thread& thread) noexcept;
+  Call* count(CallTable& table, CallKey key, int ranks) noexcept;
 
   std::atomic<bool> stopped_ = false;
   std::atomic<std::uint32_t> exact_calls_ = 0;
+  std::atomic<std::uint32_t> all_calls_ = 0;
   std::atomic<std::uint64_t> dropped_ = 0;
   std::array<std::atomic<CallTable*>, kMaxTables> tables_{};
   std::mutex mutex_;  // of communicators_

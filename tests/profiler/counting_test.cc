@@ -159,7 +159,7 @@ TEST_F(Counting, AVariableThatIsNoneOfOursIsNamedWithTheNearest) {
   EXPECT_NE(warnings().find("did you mean NCCL_VERNIER_LOG_DIR?"), std::string::npos) << warnings();
 }
 
-TEST_F(Counting, AnotherModeIsNotThereAndSaysSo) {
+TEST_F(Counting, AModeThatIsNotThereIsSaid) {
   setenv("NCCL_VERNIER_PROFILE", "full", 1);
   const auto host = ProfilerHost::open(5);
   void* const context = host->init(1, "tp", 1, 2, 0, log);

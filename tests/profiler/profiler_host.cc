@@ -49,9 +49,23 @@ class HostOf : public ProfilerHost {
     void* const group = start_group(context);
     HostGraphNode node{call, kernel, start_api(context, call)};
     stop(node.parent);
-    start_kernel(context, node);
+    if (kernel_before_launch) start_kernel(context, node);
+    launch(context, group);
+    if (!kernel_before_launch) start_kernel(context, node);
     stop(group);
     return node;
+  }
+
+  void group(void* context, const std::vector<HostCall>& calls, const HostKernel& kernel) override {
+    void* const group = start_group(context);
+    std::vector<HostGraphNode> nodes;
+    for (const HostCall& call : calls) {
+      nodes.push_back({call, kernel, start_api(context, call)});
+      stop(nodes.back().parent);
+    }
+    launch(context, group);
+    for (const HostGraphNode& node : nodes) start_kernel(context, node);
+    stop(group);
   }
 
   HostGraphNode capture_over_network(void* context, const HostCall& call,
@@ -59,6 +73,7 @@ class HostOf : public ProfilerHost {
     void* const group = start_group(context);
     HostGraphNode node{call, kernel, start_api(context, call)};
     stop(node.parent);
+    launch(context, group);
     stop(group);
     return node;
   }
@@ -139,6 +154,17 @@ class HostOf : public ProfilerHost {
   void* start_group(void* context) {
     if constexpr (kAbi >= 5) return start(context, descriptor(ncclProfileGroupApi, nullptr));
     return nullptr;
+  }
+
+  void launch(void* context, void* group) {
+    void* handle = nullptr;
+    if constexpr (kAbi >= 5) {
+      Descr event = descriptor(ncclProfileKernelLaunch, group);
+      event.kernelLaunch.stream = this;
+      handle = start(context, event);
+    }
+    on_launch();
+    stop(handle);
   }
 
   void* start_api(void* context, const HostCall& call) {

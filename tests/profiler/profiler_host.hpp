@@ -7,8 +7,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "vernier/abi/nccl_profiler.h"
 
@@ -56,12 +58,21 @@ class ProfilerHost {
                                              const HostKernel& kernel) = 0;
   // What the host node of a replayed graph does, on the thread that calls this.
   virtual void replay(void* context, const HostGraphNode& node) = 0;
+  // Several calls of a group, in one launch; v5 and later.
+  virtual void group(void* context, const std::vector<HostCall>& calls,
+                     const HostKernel& kernel) = 0;
   // A call that no kernel follows (symmetric memory, one rank); v5 and later.
   virtual void call_without_kernel(void* context, const HostCall& call) = 0;
   virtual void copy_engine(void* context, const HostCall& call) = 0;  // v6
   virtual void point_to_point(void* context, const HostCall& call, std::uint8_t channels) = 0;
   // An event type that no release has.
   virtual void unknown_event(void* context) = 0;
+
+  // What a launch does between its two events.
+  std::function<void()> on_launch = [] {};
+  // Whether a kernel's event comes before that of its launch; which of the two NCCL does is not
+  // told.
+  bool kernel_before_launch = false;
 
   [[nodiscard]] int mask() const { return mask_; }
   // Handles that the plugin did not write.

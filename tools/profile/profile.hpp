@@ -7,9 +7,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace vernier::profile {
+
+// (smallest latency of a bucket, samples in it), ascending. Buckets are sixteenths of powers of
+// two.
+using Latency = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+
+// The middle of the bucket in which that share of the samples ends; 0 without samples.
+[[nodiscard]] std::uint64_t percentile_ns(const Latency& latency, double share);
 
 struct Kernel {
   std::string algorithm;  // as in a policy, or "copy_engine"; empty where NCCL named none
@@ -17,6 +25,8 @@ struct Kernel {
   int channels = 0;
   std::uint64_t enqueued = 0;  // eager, or at capture
   std::uint64_t replayed = 0;  // by graphs, where NCCL tells
+  Latency latency_ns;          // of the launches that were timed
+  Latency after_gap_ns;        // of those that came after a pause, and waited for the other ranks
 };
 
 struct Call {
@@ -47,7 +57,13 @@ struct Profile {
   std::uint64_t written_ns = 0;
   std::uint64_t last_counted_ns = 0;  // 0: nothing yet
   std::string nccl;                   // empty: not known
+  std::string mode;
   std::uint64_t dropped = 0;
+  // Launches that were to be timed, and were not: no event was free, one launch ran several calls,
+  // a replay came between two readings.
+  std::uint64_t unsampled = 0;
+  std::uint64_t mixed_samples = 0;
+  std::uint64_t torn_samples = 0;
   std::vector<Communicator> communicators;
   std::vector<Call> calls;
 };

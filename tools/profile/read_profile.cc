@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <functional>
 #include <limits>
 
@@ -38,6 +39,29 @@ std::string known(const std::array<std::string_view, N>& names, std::string word
   return word;
 }
 
+constexpr std::size_t kMaxBuckets = 1024;
+
+// Empty where it is missing: nothing was timed.
+Latency latency_of(const Json& json, const char* name) {
+  Latency latency;
+  if (!json.contains(name)) return latency;
+  const Json& buckets = json[name];
+  if (!buckets.is_array() || buckets.size() > kMaxBuckets) {
+    throw Malformed(fmt::format("\"{}\" is not a list of buckets", name));
+  }
+  for (const Json& bucket : buckets) {
+    if (!bucket.is_array() || bucket.size() != 2 || !bucket[0].is_number_unsigned() ||
+        !bucket[1].is_number_unsigned()) {
+      throw Malformed(fmt::format("\"{}\" has a bucket that is not [lower_ns, count]", name));
+    }
+    latency.emplace_back(bucket[0].get<std::uint64_t>(), bucket[1].get<std::uint64_t>());
+    if (latency.size() > 1 && latency.end()[-2].first >= latency.back().first) {
+      throw Malformed(fmt::format("\"{}\" is not in ascending order", name));
+    }
+  }
+  return latency;
+}
+
 Kernel kernel_of(const Json& json) {
   Kernel kernel;
   kernel.algorithm = text_or_null(json, "algorithm");
@@ -50,6 +74,8 @@ Kernel kernel_of(const Json& json) {
   kernel.channels = static_cast<int>(natural(json, "channels", 255));
   kernel.enqueued = natural(json, "enqueued", kAny);
   kernel.replayed = natural(json, "replayed", kAny);
+  kernel.latency_ns = latency_of(json, "latency_ns");
+  kernel.after_gap_ns = latency_of(json, "after_gap_ns");
   return kernel;
 }
 
@@ -91,7 +117,13 @@ void read_header(const Json& json, Profile& profile) {
   profile.written_ns = natural(json, "written_ns", kAny);
   profile.last_counted_ns = natural(json, "last_counted_ns", kAny);
   profile.nccl = text_or_null(json, "nccl");
+  profile.mode = text(json, "mode");
   profile.dropped = natural(json, "dropped", kAny);
+  const Json& lost = member(json, "lost_samples");
+  if (!lost.is_object()) throw Malformed("\"lost_samples\" is not an object");
+  profile.unsampled = natural(lost, "no_event", kAny);
+  profile.mixed_samples = natural(lost, "several_calls", kAny);
+  profile.torn_samples = natural(lost, "torn", kAny);
 }
 
 // Calls `use` with each line as JSON; false from it ends the reading. Throws Malformed with the
@@ -168,6 +200,18 @@ std::vector<TunerDecision> read_tuner_decisions(const std::string& file, std::st
     problems.push_back(fmt::format("{}: {}", file, problem.what()));
   }
   return decisions;
+}
+
+std::uint64_t percentile_ns(const Latency& latency, double share) {
+  double samples = 0;
+  for (const auto& [lower_ns, count] : latency) samples += static_cast<double>(count);
+  double seen = 0;
+  for (const auto& [lower_ns, count] : latency) {
+    seen += static_cast<double>(count);
+    // A bucket of a sixteenth of a power of two: its middle is a thirty-second further.
+    if (seen >= share * samples) return lower_ns + (std::bit_floor(lower_ns) >> 5);
+  }
+  return 0;
 }
 
 std::optional<std::uint64_t> tuner_bytes(const Call& call, int ranks) {

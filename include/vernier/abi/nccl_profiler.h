@@ -189,12 +189,17 @@ typedef struct {
 } ncclProfilerP2pApi_v5_t;
 
 typedef struct {
+  void* stream;
+} ncclProfilerKernelLaunch_v5_t;
+
+typedef struct {
   uint64_t type;
   void* parentObj;
   int rank;
   union {
     ncclProfilerCollApi_v5_t collApi;
     ncclProfilerP2pApi_v5_t p2pApi;
+    ncclProfilerKernelLaunch_v5_t kernelLaunch;
     ncclProfilerColl_v4_t coll; /* a parentGroup follows */
     ncclProfilerP2p_v4_t p2p;   /* a parentGroup follows */
     uint8_t size[88];
@@ -219,6 +224,7 @@ typedef struct {
   union {
     ncclProfilerCollApi_v5_t collApi;
     ncclProfilerP2pApi_v5_t p2pApi;
+    ncclProfilerKernelLaunch_v5_t kernelLaunch;
     ncclProfilerColl_v4_t coll;
     ncclProfilerP2p_v4_t p2p;
     ncclProfilerCeColl_v6_t ceColl;

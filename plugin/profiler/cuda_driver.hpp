@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The CUDA driver functions that timing needs, from the libcuda that the process has loaded: we
+// never load one. Names are those of CUDA 12.0 and later; results are CUresult.
+#pragma once
+
+#include <optional>
+
+namespace vernier {
+
+inline constexpr int kCudaSuccess = 0;
+inline constexpr int kCaptureModeRelaxed = 2;
+inline constexpr unsigned kEventRecordExternal = 1;  // as a node of the graph that is captured
+inline constexpr unsigned kStreamNonBlocking = 1;
+
+struct CudaDriver {
+  int (*exchange_capture_mode)(int* mode);
+  int (*context_get_current)(void** context);
+  int (*context_set_current)(void* context);
+  int (*stream_create)(void** stream, unsigned flags);
+  int (*event_create)(void** event, unsigned flags);
+  int (*event_record)(void* event, void* stream, unsigned flags);
+  int (*event_query)(void* event);
+  int (*event_elapsed_ms)(float* elapsed_ms, void* start, void* end);
+};
+
+// nullopt where the process has no libcuda, or one without these functions.
+[[nodiscard]] std::optional<CudaDriver> find_cuda_driver();
+
+// While it lives, CUDA calls of this thread neither break nor join a capture of anybody's: an event
+// query during a capture in global mode, as torch and vLLM capture, would end it with an error
+// (measured, CUDA 13).
+class RelaxedCaptureMode {
+ public:
+  explicit RelaxedCaptureMode(const CudaDriver& cuda) : cuda_(cuda) {
+    changed_ = cuda_.exchange_capture_mode(&mode_) == kCudaSuccess;
+  }
+  ~RelaxedCaptureMode() {
+    if (changed_) cuda_.exchange_capture_mode(&mode_);
+  }
+  RelaxedCaptureMode(const RelaxedCaptureMode&) = delete;
+  RelaxedCaptureMode& operator=(const RelaxedCaptureMode&) = delete;
+
+ private:
+  const CudaDriver& cuda_;
+  int mode_ = kCaptureModeRelaxed;  // then what it was before
+  bool changed_;
+};
+
+}  // namespace vernier

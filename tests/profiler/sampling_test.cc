@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Timing of launches by CUDA events, on a libcuda whose clock the test moves.
+#include <dlfcn.h>
+
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include "tests/profiler/profiler_test.hpp"
+#include "tests/profiler/stub_cuda.hpp"
+
+namespace vernier::profiler_test {
+namespace {
+
+class Sampling : public ProfilerTest {
+ protected:
+  void SetUp() override {
+    ProfilerTest::SetUp();
+    void* const library = dlopen(VERNIER_STUB_CUDA, RTLD_NOW | RTLD_GLOBAL);
+    ASSERT_NE(library, nullptr) << dlerror();
+    cuda_ = static_cast<const StubCuda*>(dlsym(library, "stub_cuda"));
+    host_ = ProfilerHost::open(5);
+    host_->on_launch = [this] { cuda_->advance_ns(20'000); };
+  }
+
+  void start(const char* mode) {
+    setenv("NCCL_VERNIER_PROFILE", mode, 1);
+    context_ = host_->init(1, "tp", 1, 2, 0, log);
+  }
+
+  void call(std::uint64_t count, bool captured = false) {
+    host_->collective(context_, {.count = count, .captured = captured}, {});
+  }
+
+  // Once the plugin's thread has read until `done`, or 10 s have passed.
+  profile::Profile read_until(const std::function<bool(const profile::Profile&)>& done) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (true) {
+      host_->finalize(context_);
+      profile::Profile profile = read();
+      if (done(profile) || std::chrono::steady_clock::now() > deadline) return profile;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+
+  // The plugin's thread has read at least twice more.
+  static void let_it_read() { std::this_thread::sleep_for(std::chrono::milliseconds(350)); }
+
+  static std::uint64_t samples(const profile::Profile& profile) {
+    std::uint64_t all = 0;
+    for (const profile::Call& one : profile.calls) {
+      for (const profile::Kernel& kernel : one.kernels) {
+        for (const auto& [lower_ns, count] : kernel.latency_ns) all += count;
+        for (const auto& [lower_ns, count] : kernel.after_gap_ns) all += count;
+      }
+    }
+    return all;
+  }
+
+  static auto at_least(std::uint64_t wanted) {
+    return [wanted](const profile::Profile& profile) { return samples(profile) >= wanted; };
+  }
+
+  const StubCuda* cuda_ = nullptr;
+  std::unique_ptr<ProfilerHost> host_;
+  void* context_ = nullptr;
+};
+
+TEST_F(Sampling, TimesEagerLaunches) {
+  start("sampled:1");
+  for (int i = 0; i < 100; ++i) call(8);
+  const profile::Profile profile = read_until(at_least(100));
+  EXPECT_EQ(samples(profile), 100u);
+  const profile::Kernel& kernel = find(profile, "allreduce", 8).kernels.at(0);
+  EXPECT_EQ(kernel.algorithm, "ring");
+  EXPECT_NEAR(static_cast<double>(profile::percentile_ns(kernel.latency_ns, 0.5)), 20'000,
+              20'000 * 0.032);
+}
+
+TEST_F(Sampling, TimesOneLaunchInN) {
+  start("sampled:10");
+  for (int i = 0; i < 1000; ++i) call(8);
+  EXPECT_EQ(samples(read_until(at_least(100))), 100u);
+  let_it_read();
+  host_->finalize(context_);
+  EXPECT_EQ(samples(read()), 100u);
+}
+
+TEST_F(Sampling, TheFirstLaunchAfterAGapIsApart) {
+  start("sampled:1");
+  call(8);
+  call(8);
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  call(8);
+  const profile::Profile profile = read_until(at_least(3));
+  const profile::Kernel& kernel = find(profile, "allreduce", 8).kernels.at(0);
+  std::uint64_t after_gap = 0;
+  for (const auto& [lower_ns, count] : kernel.after_gap_ns) after_gap += count;
+  EXPECT_GE(after_gap, 2u);
+}
+
+TEST_F(Sampling, AKernelMayBeToldBeforeOrAfterItsLaunch) {
+  host_->kernel_before_launch = true;
+  start("sampled:1");
+  call(8);
+  host_->kernel_before_launch = false;
+  call(9);
+  const profile::Profile profile = read_until(at_least(2));
+  EXPECT_EQ(samples(profile), 2u);
+  EXPECT_EQ(find(profile, "allreduce", 8).kernels.size(), 1u);
+  EXPECT_EQ(find(profile, "allreduce", 9).kernels.size(), 1u);
+}
+
+TEST_F(Sampling, ReplaysOfAGraphAreTimedEachAtMostOnce) {
+  start("sampled:1");
+  call(8, true);
+  let_it_read();
+  host_->finalize(context_);
+  EXPECT_EQ(samples(read()), 0u) << "a graph that was never replayed has no time";
+  for (std::uint64_t replay = 1; replay <= 3; ++replay) {
+    cuda_->advance_ns(1'000'000);
+    cuda_->replay(30'000);
+    EXPECT_EQ(samples(read_until(at_least(replay))), replay);
+  }
+  let_it_read();
+  host_->finalize(context_);
+  const profile::Profile profile = read();
+  EXPECT_EQ(samples(profile), 3u) << "one replay was counted again";
+  const profile::Kernel& kernel = find(profile, "allreduce", 8, true).kernels.at(0);
+  const auto& latency = kernel.latency_ns.empty() ? kernel.after_gap_ns : kernel.latency_ns;
+  EXPECT_NEAR(static_cast<double>(profile::percentile_ns(latency, 0.5)), 30'000, 30'000 * 0.032);
+}
+
+// CUDA tells times as float: against an old base they would be rounded to microseconds and worse.
+TEST_F(Sampling, LatenciesStayExactAfterDays) {
+  start("sampled:1");
+  call(8, true);
+  for (std::uint64_t day = 1; day <= 3; ++day) {
+    let_it_read();
+    cuda_->advance_ns(86'400'000'000'000);
+    let_it_read();
+    cuda_->advance_ns(1'000'000);
+    cuda_->replay(7'000);
+    const profile::Profile profile = read_until(at_least(day));
+    const profile::Kernel& kernel = find(profile, "allreduce", 8, true).kernels.at(0);
+    const auto& latency = kernel.latency_ns.empty() ? kernel.after_gap_ns : kernel.latency_ns;
+    EXPECT_NEAR(static_cast<double>(profile::percentile_ns(latency, 0.5)), 7'000, 7'000 * 0.032);
+  }
+}
+
+TEST_F(Sampling, TornReadingsAreDroppedAndCounted) {
+  start("sampled:1");
+  call(8, true);
+  cuda_->replay(30'000);
+  (void)read_until(at_least(1));
+  cuda_->tear(true);
+  let_it_read();
+  call(9);  // something new to write
+  const profile::Profile profile = read_until(at_least(2));
+  EXPECT_GT(profile.torn_samples, 0u);
+  for (const auto& [lower_ns, count] :
+       find(profile, "allreduce", 8, true).kernels.at(0).latency_ns) {
+    EXPECT_NEAR(static_cast<double>(lower_ns), 30'000, 2'000);
+  }
+}
+
+TEST_F(Sampling, EveryCudaCallIsRelaxed) {
+  cuda_->capture_globally(true);
+  start("sampled:1");
+  call(8);
+  call(8, true);
+  cuda_->replay(30'000);
+  EXPECT_EQ(samples(read_until(at_least(2))), 2u);
+  EXPECT_EQ(cuda_->violations(), 0);
+  // The stub does see a call that is not.
+  int (*query)(void*) = nullptr;
+  query =
+      reinterpret_cast<int (*)(void*)>(dlsym(dlopen(VERNIER_STUB_CUDA, RTLD_NOW), "cuEventQuery"));
+  query(nullptr);
+  EXPECT_EQ(cuda_->violations(), 1);
+}
+
+TEST_F(Sampling, ALaunchOfSeveralCallsIsNobodys) {
+  start("sampled:1");
+  host_->group(context_, {{.count = 8}, {.count = 9}}, {});
+  call(10);
+  const profile::Profile profile = read_until(at_least(1));
+  EXPECT_EQ(samples(profile), 1u);
+  EXPECT_FALSE(find(profile, "allreduce", 10).kernels.at(0).latency_ns.empty() &&
+               find(profile, "allreduce", 10).kernels.at(0).after_gap_ns.empty());
+  EXPECT_EQ(profile.mixed_samples, 1u);
+}
+
+TEST_F(Sampling, EventsThatGraphsHoldAreNotUsedAgain) {
+  start("sampled:1");
+  for (std::uint64_t i = 0; i < 1100; ++i) call(8, true);
+  call(9);
+  cuda_->replay(30'000);
+  const profile::Profile profile = read_until(at_least(1024));
+  EXPECT_EQ(samples(profile), 1024u);
+  EXPECT_EQ(profile.unsampled, 77u);
+  EXPECT_EQ(find(profile, "allreduce", 8, true).calls, 1100u) << "counting goes on";
+}
+
+TEST_F(Sampling, ASecondGpuInTheProcessEndsIt) {
+  start("sampled:1");
+  cuda_->use_context(2);
+  void* const second = host_->init(2, "tp", 1, 2, 1, log);
+  EXPECT_NE(warnings().find(
+                "calls are counted, not timed: this process has a communicator on a second GPU"),
+            std::string::npos)
+      << warnings();
+  call(8);
+  host_->finalize(second);
+  let_it_read();
+  EXPECT_EQ(samples(read_until(at_least(0))), 0u);
+  EXPECT_EQ(find(read(), "allreduce", 8).calls, 1u);
+}
+
+TEST_F(Sampling, AnOldAbiCountsAndSaysSo) {
+  host_ = ProfilerHost::open(4);
+  start("sampled:1");
+  call(8);
+  host_->finalize(context_);
+  EXPECT_NE(warnings().find("NCCL tells of launches from 2.28 on"), std::string::npos)
+      << warnings();
+  EXPECT_EQ(find(read(), "allreduce", 8).kernels.at(0).enqueued, 1u);
+}
+
+TEST_F(Sampling, CountsAsksForNoLaunches) {
+  start("counts");
+  EXPECT_EQ(host_->mask() & ncclProfileKernelLaunch, 0);
+}
+
+}  // namespace
+}  // namespace vernier::profiler_test

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A libcuda.so.1 whose clock and graphs the test moves: what timing asks of CUDA, with the rules
+// that were measured. Loaded by path; the plugin finds it by its name.
+#pragma once
+
+#include <cstdint>
+
+namespace vernier::profiler_test {
+
+struct StubCuda {
+  void (*advance_ns)(std::uint64_t by);
+  // Replays everything that was captured, each launch taking `duration_ns`.
+  void (*replay)(std::uint64_t duration_ns);
+  // From now on each reading of a captured event meets the next replay.
+  void (*tear)(bool on);
+  // As while a thread captures in global mode: calls of threads that are not relaxed are
+  // violations.
+  void (*capture_globally)(bool on);
+  int (*violations)();
+  void (*use_context)(int number);  // current on every thread
+};
+
+}  // namespace vernier::profiler_test
