@@ -63,6 +63,7 @@ class Collectives {
     recorder_.stop(call);
     coll_.parentObj = call;
     recorder_.start(&kernel, &coll_);
+    if (kernel != nullptr) recorder_.stop(kernel);
     recorder_.stop(group);
   }
 

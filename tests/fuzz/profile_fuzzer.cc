@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<std::string> problems;
   const Traffic traffic = gather_traffic(job, "/nowhere", problems);
   for (const Row& row : traffic.rows) {
-    if (row.calls.least > row.calls.most || row.seen_by < 1) std::abort();
+    if (row.calls.least > row.calls.most || row.processes < 1) std::abort();
   }
   return 0;
 }

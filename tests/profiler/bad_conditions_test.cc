@@ -92,7 +92,7 @@ TEST_F(BadConditions, AKilledProcessLosesASecondAtMost) {
     for (int i = 0; i < 10; ++i) host_->collective(context_, {.count = 8}, {});
     pause();
   }
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(4);
   std::uint64_t calls = 0;
   while (calls == 0 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));

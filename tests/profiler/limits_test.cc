@@ -64,7 +64,11 @@ TEST_F(Limits, MemoryStaysWithin32MiB) {
   for (std::uint64_t thread = 0; thread < 64; ++thread) {
     threads.emplace_back([&, thread] {
       for (std::uint64_t i = 0; i < 4000; ++i) {
-        host->collective(contexts[(thread * 150 + i) % contexts.size()], {.count = 1 + i * 37}, {});
+        const char* const functions[] = {"AllReduce", "AllGather", "ReduceScatter", "Broadcast"};
+        host->collective(
+            contexts[(thread * 150 + i) % contexts.size()],
+            {.function = functions[i % 4], .count = 1 + i * 37, .captured = i % 3 == 0},
+            {.channels = static_cast<std::uint8_t>(1 + i % 32)});
       }
       --working;
       while (working > 0) std::this_thread::yield();  // all tables at one time
@@ -76,6 +80,24 @@ TEST_F(Limits, MemoryStaysWithin32MiB) {
   const profile::Profile profile = read();
   EXPECT_EQ(all_calls(profile), 64u * 4000u);
   EXPECT_EQ(profile.dropped, 0u);
+}
+
+TEST_F(Limits, ManyThreadsWithManySizesLoseNothing) {
+  const auto host = ProfilerHost::open(5);
+  void* const context = host->init(1, "tp", 1, 2, 0, log);
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 16; ++thread) {
+    threads.emplace_back([&] {
+      for (std::uint64_t count = 1; count <= 1000; ++count) {
+        host->collective(context, {.count = count}, {});
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  host->finalize(context);
+  const profile::Profile profile = read();
+  EXPECT_EQ(profile.dropped, 0u);
+  EXPECT_EQ(all_calls(profile), 16'000u);
 }
 
 TEST_F(Limits, MoreThreadsThanTablesAreCountedAsDropped) {

@@ -112,6 +112,7 @@ class HostOf : public ProfilerHost {
       api = start(context, event);
       stop(api);
     }
+    if ((std::atomic_ref(mask_).load() & ncclProfileP2p) != 0) start_group_of_kernels(context);
     Descr event = descriptor(ncclProfileP2p, api);
     name_what(event.p2p, call);
     if constexpr (kAbi >= 4) event.p2p.nChannels = channels;
@@ -201,7 +202,18 @@ class HostOf : public ProfilerHost {
     }
   }
 
+  // NCCL starts a Group whenever it is asked for its children, with nothing in it but its type.
+  void start_group_of_kernels(void* context) {
+    Descr event;
+    std::memset(&event, 0, sizeof(event));
+    event.type = ncclProfileGroup;
+    void* handle = rubbish();
+    plugin_.startEvent(context, &handle, &event);
+    if (handle == rubbish()) std::atomic_ref(unwritten_)++;
+  }
+
   void start_kernel(void* context, const HostGraphNode& node) {
+    if ((std::atomic_ref(mask_).load() & ncclProfileColl) != 0) start_group_of_kernels(context);
     Descr event = descriptor(ncclProfileColl, node.parent);
     name_what(event.coll, node.call);
     if constexpr (kAbi == 1) {

@@ -74,6 +74,7 @@ class ProfilerHost {
   // told.
   bool kernel_before_launch = false;
 
+  void set_mask(int mask) { mask_ = mask; }
   [[nodiscard]] int mask() const { return mask_; }
   // Handles that the plugin did not write.
   [[nodiscard]] int unwritten_handles() const { return unwritten_; }

@@ -87,6 +87,34 @@ TEST(ProfileReader, SaysWhatIsWrongAndWhere) {
   }
 }
 
+TEST(ProfileReader, PercentilesAreOfTheMiddleOfABucket) {
+  const Latency latency = {{10'240, 90}, {20'480, 9}, {40'960, 1}};
+  EXPECT_EQ(percentile_ns(latency, 0.5), 10'240u + 256u);
+  EXPECT_EQ(percentile_ns(latency, 0.9), 10'240u + 256u);
+  EXPECT_EQ(percentile_ns(latency, 0.95), 20'480u + 512u);
+  EXPECT_EQ(percentile_ns(latency, 1), 40'960u + 1024u);
+  EXPECT_EQ(percentile_ns({}, 0.5), 0u);
+}
+
+TEST(ProfileReader, ALineIsBoundedBeforeItIsParsed) {
+  std::string keys = "{\"vernier_profile\":1";
+  for (int i = 0; i < 5000; ++i) keys += ",\"k" + std::to_string(i) + "\":0";
+  std::vector<std::string> problems;
+  EXPECT_THROW((void)read_profile("f", keys + "}", problems), Malformed);
+  EXPECT_THROW((void)read_profile("f", "{\"a\":\"" + std::string(2u << 20, 'x') + "\"}", problems),
+               Malformed);
+}
+
+TEST(ProfileReader, ABrokenTunerLineCostsOnlyItself) {
+  const std::string line =
+      R"({"vernier_tuner":1,"host":"h","pid":1,"comm_id":"aa","ranks":2,"nodes":1,"digest":null,)"
+      R"("mode":"apply","reason":"no-policy","detail":""})"
+      "\n";
+  std::vector<std::string> problems;
+  EXPECT_EQ(read_tuner_decisions("t", line + "{\"vernier_tu" + "\n" + line, problems).size(), 2u);
+  EXPECT_EQ(problems.size(), 1u);
+}
+
 TEST(ProfileReader, ALaterVersionIsRefused) {
   std::vector<std::string> problems;
   EXPECT_THROW((void)read_profile("f", R"({"vernier_profile":2})", problems), Malformed);
@@ -122,6 +150,22 @@ TEST_F(Traffics, WarmUpDoesNotPolluteStatistics) {
   EXPECT_EQ(traffic.warm_up_calls, 3u);
   EXPECT_EQ(traffic.calls, 2u);
   EXPECT_EQ(traffic.rows.size(), 1u);
+}
+
+// A digest names a file: of another folder, it must not.
+TEST_F(Traffics, ADigestIsNoPath) {
+  Job job = job_of(call(kernel("1")));
+  TunerDecision decision;
+  decision.host = "h";
+  decision.pid = 1;
+  decision.comm_id = "aa";
+  decision.digest = "sha256:/../../etc/passwd";
+  decision.reason = "active";
+  job.tuner_decisions.push_back(decision);
+  std::vector<std::string> problems;
+  (void)gather_traffic(job, "/tmp", problems);
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_NE(problems[0].find("a digest that is none"), std::string::npos);
 }
 
 TEST_F(Traffics, CallsWithoutAKernelAreARowThatAPolicyCannotTouch) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/common/input.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -26,10 +28,15 @@ Input read_input(const std::string& file, std::size_t max_bytes) {
     input.problem = std::strerror(errno);
     return input;
   }
-  input.text.resize(max_bytes + 1);
   errno = 0;
-  const std::size_t length = std::fread(input.text.data(), 1, input.text.size(), stream.get());
-  input.text.resize(length);
+  // In pieces: the limit may be far above what files usually hold.
+  std::array<char, 65536> piece;
+  while (input.text.size() <= max_bytes) {
+    const std::size_t room = std::min(piece.size(), max_bytes + 1 - input.text.size());
+    const std::size_t length = std::fread(piece.data(), 1, room, stream.get());
+    input.text.append(piece.data(), length);
+    if (length < room) break;
+  }
   // A directory opens, and fails only here.
   if (std::ferror(stream.get()) != 0) input.problem = std::strerror(errno);
   return input;

@@ -22,13 +22,17 @@ void print_talk(std::string_view text) { print_line(stderr, text); }
 
 std::string printable(std::string_view text) {
   std::string out;
+  unsigned char before = 0;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
+    // U+0080 to U+009F, in UTF-8 after C2, are controls too.
+    const bool control = byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte < 0xa0);
+    if (control) {
       out += fmt::format("\\x{:02x}", byte);
     } else {
       out += c;
     }
+    before = byte;
   }
   return out;
 }

@@ -24,8 +24,10 @@ void add_summary(CLI::App& parent, Action& action) {
   add_directory(command, options->directory);
   command.add_flag("--json", options->json, "print one JSON document instead of text");
   command.footer(
-      "Numbers are those of one rank: where ranks differ, of the one with least and the one with\n"
-      "most. Bytes are those of a policy: of allgather and reducescatter the total of all ranks.");
+      "Numbers are those of one process: where processes differ, of the one with least and the "
+      "one\n"
+      "with most. Bytes are those of a policy: of allgather and reducescatter the total of all "
+      "ranks.");
 }
 
 void add_export(CLI::App& parent, Action& action) {
@@ -35,7 +37,7 @@ void add_export(CLI::App& parent, Action& action) {
   add_directory(command, options->directory);
   command
       .add_option("--format", options->format,
-                  "csv: the rows of summary; jsonl: each rank's own; prometheus: a textfile for "
+                  "csv: the rows of summary; jsonl: each process's own; prometheus: a textfile for "
                   "node_exporter")
       ->check(CLI::IsMember({"csv", "jsonl", "prometheus"}))
       ->capture_default_str();

@@ -19,15 +19,26 @@ namespace {
 std::string csv_text(const Traffic& traffic) {
   std::string text =
       "collective,bytes,bucket,data_type,ranks,nodes,captured,algorithm,protocol,channels,"
-      "calls_least,calls_most,replays_least,replays_most,processes,requested,reason\n";
+      "calls_least,calls_most,replays_least,replays_most,processes,requested,reason,samples,"
+      "p50_ns,p90_ns,p99_ns\n";
   for (const Row& row : traffic.rows) {
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", row.operation,
-                        row.nbytes ? fmt::to_string(*row.nbytes) : "", row.bucket, row.data_type,
-                        row.ranks, row.nodes, row.captured, row.algorithm, row.protocol,
-                        row.channels, row.calls.least, row.calls.most, row.replayed.least,
-                        row.replayed.most, row.seen_by, row.requested, row.reason);
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
+                        row.operation, row.nbytes ? fmt::to_string(*row.nbytes) : "", row.bucket,
+                        row.data_type, row.ranks, row.nodes, row.captured, row.algorithm,
+                        row.protocol, row.channels, row.calls.least, row.calls.most,
+                        row.replayed.least, row.replayed.most, row.processes, row.requested,
+                        row.reason, samples_of(row.latency_ns), percentile_ns(row.latency_ns, 0.5),
+                        percentile_ns(row.latency_ns, 0.9), percentile_ns(row.latency_ns, 0.99));
   }
   return text;
+}
+
+// Lines of communicators come in the order of their index.
+const Communicator* find_communicator(const Profile& profile, std::uint32_t index) {
+  const auto found = std::lower_bound(
+      profile.communicators.begin(), profile.communicators.end(), index,
+      [](const Communicator& one, std::uint32_t wanted) { return one.index < wanted; });
+  return found == profile.communicators.end() || found->index != index ? nullptr : &*found;
 }
 
 // Each rank's own counters, one object a line.
@@ -36,8 +47,8 @@ std::string jsonl_text(const Job& job) {
   for (const Profile& profile : job.profiles) {
     for (const Call& call : profile.calls) {
       Json line = {{"host", profile.host}, {"pid", profile.pid}};
-      for (const Communicator& communicator : profile.communicators) {
-        if (communicator.index != call.communicator) continue;
+      if (const Communicator* const one = find_communicator(profile, call.communicator)) {
+        const Communicator& communicator = *one;
         line.update({{"comm_id", communicator.comm_id},
                      {"ranks", communicator.ranks},
                      {"nodes", communicator.nodes},

@@ -29,8 +29,13 @@ std::optional<std::string> read(const std::string& file, std::vector<std::string
 Job read_job(const std::string& directory) {
   std::error_code error;
   std::vector<std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    if (entry.path().extension() == ".jsonl") files.push_back(entry.path().string());
+  std::filesystem::directory_iterator entry(directory, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    std::error_code unknown;
+    // Not a pipe, which would never end.
+    if (entry->path().extension() == ".jsonl" && entry->is_regular_file(unknown)) {
+      files.push_back(entry->path().string());
+    }
   }
   if (error) throw Malformed(fmt::format("{}: {}", directory, error.message()));
   std::sort(files.begin(), files.end());

@@ -16,6 +16,8 @@ namespace vernier::profile {
 // two.
 using Latency = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
+[[nodiscard]] std::uint64_t samples_of(const Latency& latency);
+
 // The middle of the bucket in which that share of the samples ends; 0 without samples.
 [[nodiscard]] std::uint64_t percentile_ns(const Latency& latency, double share);
 
@@ -33,7 +35,7 @@ struct Call {
   std::string operation;
   std::uint32_t communicator = 0;  // index into the file's communicators; 0: any of them
   std::string data_type;
-  std::uint64_t count = 0;  // elements; of a bucket its smallest bytes
+  std::uint64_t count = 0;  // elements; of a bucket its smallest bytes, as a policy counts them
   bool bucket = false;
   bool captured = false;
   std::optional<std::uint64_t> calls;  // before NCCL 2.28 only kernels are told

@@ -11,6 +11,7 @@
 #include "tools/profile/profile.hpp"
 #include "vernier/names.hpp"
 #include "vernier/operations.hpp"
+#include "vernier/reason.hpp"
 
 namespace vernier::profile {
 namespace {
@@ -19,6 +20,10 @@ constexpr std::uint64_t kVersion = 1;
 constexpr std::uint64_t kAny = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kMaxRanks = 1u << 24;
 constexpr std::uint64_t kMaxIndex = 1u << 20;
+constexpr std::size_t kMaxLineBytes = 1u << 20;
+constexpr int kMaxNesting = 8;
+constexpr std::size_t kMaxProblems = 100;
+constexpr std::size_t kMaxKeys = 4096;  // of a line: objects here are searched in order
 
 bool flag(const Json& json, const char* name) {
   const Json& value = member(json, name);
@@ -126,19 +131,51 @@ void read_header(const Json& json, Profile& profile) {
   profile.torn_samples = natural(lost, "torn", kAny);
 }
 
+// An object. Throws Malformed, of whatever kind the rubbish is.
+Json parse_line(std::string_view line) {
+  if (line.size() > kMaxLineBytes) throw Malformed("more than 1 MiB in a line");
+  std::size_t keys = 0;
+  bool too_much = false;
+  const auto limit = [&](int depth, Json::parse_event_t event, Json&) {
+    keys += event == Json::parse_event_t::key;
+    too_much |= depth > kMaxNesting || keys > kMaxKeys;
+    return !too_much;
+  };
+  Json json = Json::parse(line, limit, false);
+  if (too_much || !json.is_object()) throw Malformed("no JSON object of ours");
+  return json;
+}
+
+TunerDecision decision_of(const Json& json) {
+  if (natural(json, "vernier_tuner", kAny) != kVersion) throw Malformed("another version");
+  TunerDecision decision;
+  decision.host = text(json, "host");
+  decision.pid = natural(json, "pid", kAny);
+  decision.comm_id = text_or_null(json, "comm_id");
+  decision.ranks = static_cast<int>(natural(json, "ranks", kMaxRanks));
+  decision.nodes = static_cast<int>(natural(json, "nodes", kMaxRanks));
+  decision.digest = text_or_null(json, "digest");
+  decision.mode = text(json, "mode");
+  decision.reason = known(kReasonNames, text(json, "reason"), "reason");
+  return decision;
+}
+
+// The first line of `text`, which is taken away from it.
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return line;
+}
+
 // Calls `use` with each line as JSON; false from it ends the reading. Throws Malformed with the
 // line.
 void for_each_line(std::string_view text,
                    const std::function<bool(std::size_t, const Json&)>& use) {
   for (std::size_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::string_view line = take_line(text);
     try {
-      // Parsing without exceptions tells of every kind of rubbish in one way.
-      const Json json = Json::parse(line, nullptr, false);
-      if (!json.is_object()) throw Malformed("no JSON object");
-      if (!use(number, json)) return;
+      if (!use(number, parse_line(line))) return;
     } catch (const Malformed& problem) {
       throw Malformed(fmt::format("line {}: {}", number, problem.what()));
     }
@@ -165,6 +202,11 @@ Profile read_profile(const std::string& file, std::string_view text,
         profile.calls.push_back(call_of(json));
       } else {
         profile.communicators.push_back(communicator_of(json));
+        const auto& all = profile.communicators;
+        if (all.size() > 1 && all.end()[-2].index >= all.back().index) {
+          profile.communicators.pop_back();
+          throw Malformed("\"communicator\" is not in ascending order");
+        }
       }
       return true;
     });
@@ -181,25 +223,22 @@ Profile read_profile(const std::string& file, std::string_view text,
 std::vector<TunerDecision> read_tuner_decisions(const std::string& file, std::string_view text,
                                                 std::vector<std::string>& problems) {
   std::vector<TunerDecision> decisions;
-  try {
-    for_each_line(text, [&](std::size_t, const Json& json) {
-      TunerDecision decision;
-      if (natural(json, "vernier_tuner", kAny) != kVersion) throw Malformed("another version");
-      decision.host = vernier::text(json, "host");
-      decision.pid = natural(json, "pid", kAny);
-      decision.comm_id = text_or_null(json, "comm_id");
-      decision.ranks = static_cast<int>(natural(json, "ranks", kMaxRanks));
-      decision.nodes = static_cast<int>(natural(json, "nodes", kMaxRanks));
-      decision.digest = text_or_null(json, "digest");
-      decision.mode = vernier::text(json, "mode");
-      decision.reason = vernier::text(json, "reason");
-      decisions.push_back(decision);
-      return true;
-    });
-  } catch (const Malformed& problem) {
-    problems.push_back(fmt::format("{}: {}", file, problem.what()));
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = take_line(text);
+    try {
+      decisions.push_back(decision_of(parse_line(line)));
+    } catch (const Malformed& problem) {  // each line stands for itself
+      problems.push_back(fmt::format("{}: line {}: {}", file, number, problem.what()));
+      if (problems.size() > kMaxProblems) break;
+    }
   }
   return decisions;
+}
+
+std::uint64_t samples_of(const Latency& latency) {
+  std::uint64_t samples = 0;
+  for (const auto& [lower_ns, count] : latency) samples += count;
+  return samples;
 }
 
 std::uint64_t percentile_ns(const Latency& latency, double share) {

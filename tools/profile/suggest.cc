@@ -33,8 +33,8 @@ ExitCode suggest_sizes(const SuggestOptions& options) {
                      {"bytes", nbytes},
                      {"ranks", ranks},
                      {"nodes", nodes},
-                     {"calls_per_rank", weights.second},
-                     {"captured_per_rank", weights.first}});
+                     {"calls_per_process", weights.second},
+                     {"captured_per_process", weights.first}});
   }
   print_json({{"vernier_traffic", 1}, {"sizes", sizes}});
   return loaded->whole ? ExitCode::fine : ExitCode::findings;

@@ -30,8 +30,8 @@ std::string table_text(const Traffic& traffic) {
                {"type", left},
                {"nodes x ranks", left},
                {"from", left},
-               {"calls/rank", right},
-               {"replays/rank", right},
+               {"calls", right},
+               {"replays", right},
                {"kernel", left},
                {"channels", right},
                {"policy asked for", left},
@@ -45,16 +45,67 @@ std::string table_text(const Traffic& traffic) {
   return table.text();
 }
 
+std::string microseconds(std::uint64_t time_ns) {
+  return fmt::format("{:.1f}", static_cast<double>(time_ns) * 1e-3);
+}
+
+// busbw at the median, in GB/s: what nccl-tests calls it. Nothing where the ranks are not known.
+std::string busbw_text(const Row& row, std::uint64_t median_ns) {
+  if (!row.nbytes || row.bucket || row.ranks < 2 || median_ns == 0) return "";
+  const double ranks = row.ranks;
+  const double factor = row.operation == "allreduce" ? 2 * (ranks - 1) / ranks
+                        : row.operation == "allgather" || row.operation == "reducescatter"
+                            ? (ranks - 1) / ranks
+                            : 1;
+  return fmt::format("{:.1f}",
+                     static_cast<double>(*row.nbytes) * factor / static_cast<double>(median_ns));
+}
+
+// Of the rows that were timed; empty where none was.
+std::string latency_table_text(const Traffic& traffic) {
+  using enum Table::Align;
+  Table table({{"collective", left},
+               {"bytes", right},
+               {"from", left},
+               {"kernel", left},
+               {"channels", right},
+               {"samples", right},
+               {"p50 us", right},
+               {"p90", right},
+               {"p99", right},
+               {"p99.9", right},
+               {"max", right},
+               {"busbw GB/s", right},
+               {"after a pause", right},
+               {"p50", right}});
+  bool any = false;
+  for (const Row& row : traffic.rows) {
+    if (row.latency_ns.empty() && row.after_gap_ns.empty()) continue;
+    any = true;
+    const auto at = [&row](double share) {
+      return row.latency_ns.empty() ? "" : microseconds(percentile_ns(row.latency_ns, share));
+    };
+    const std::uint64_t paused = samples_of(row.after_gap_ns);
+    table.add({row.operation, bytes_text(row), row.captured ? "graphs" : "eager", kernel_text(row),
+               row.channels == 0 ? "" : fmt::to_string(row.channels),
+               fmt::to_string(samples_of(row.latency_ns)), at(0.5), at(0.9), at(0.99), at(0.999),
+               at(1), busbw_text(row, percentile_ns(row.latency_ns, 0.5)),
+               paused == 0 ? "" : fmt::to_string(paused),
+               paused == 0 ? "" : microseconds(percentile_ns(row.after_gap_ns, 0.5))});
+  }
+  return any ? table.text() : "";
+}
+
 // One sentence.
 std::string verdict(const Traffic& traffic) {
-  if (traffic.calls == 0) return "Nothing was sent to NCCL.";
-  const double share =
-      static_cast<double>(traffic.touchable_calls) / static_cast<double>(traffic.calls);
+  const std::uint64_t told = traffic.calls - traffic.untold_calls;
+  if (told == 0) return "Nothing was sent to NCCL.";
+  const double share = static_cast<double>(traffic.touchable_calls) / static_cast<double>(told);
   return fmt::format(
       "A policy could choose the kernel of {:.1f} % of {} calls of all ranks; the rest are "
       "point-to-point, or ran without a kernel of NCCL's choice (one rank, symmetric memory, copy "
       "engine).",
-      100 * share, traffic.calls);
+      100 * share, told);
 }
 
 Json to_json(const Range& range) { return Json::array({range.least, range.most}); }
@@ -71,9 +122,15 @@ Json to_json(const LoadedJob& loaded) {
                     {"ranks", row.ranks},
                     {"nodes", row.nodes},
                     {"captured", row.captured},
-                    {"calls_per_rank", to_json(row.calls)},
-                    {"replays_per_rank", to_json(row.replayed)},
-                    {"processes", row.seen_by},
+                    {"calls_per_process", to_json(row.calls)},
+                    {"replays_per_process", to_json(row.replayed)},
+                    {"processes", row.processes},
+                    {"samples", samples_of(row.latency_ns)},
+                    {"p50_ns", percentile_ns(row.latency_ns, 0.5)},
+                    {"p90_ns", percentile_ns(row.latency_ns, 0.9)},
+                    {"p99_ns", percentile_ns(row.latency_ns, 0.99)},
+                    {"p99_9_ns", percentile_ns(row.latency_ns, 0.999)},
+                    {"samples_after_pause", samples_of(row.after_gap_ns)},
                     {"algorithm", or_null(row.algorithm)},
                     {"protocol", or_null(row.protocol)},
                     {"channels", row.channels},
@@ -85,8 +142,25 @@ Json to_json(const LoadedJob& loaded) {
           {"warm_up_calls", loaded.traffic.warm_up_calls},
           {"calls", loaded.traffic.calls},
           {"touchable_calls", loaded.traffic.touchable_calls},
+          {"untold_calls", loaded.traffic.untold_calls},
           {"dropped", loaded.traffic.dropped},
           {"problems", loaded.job.problems}};
+}
+
+void print_lost_samples(const Job& job) {
+  std::uint64_t unsampled = 0;
+  std::uint64_t mixed = 0;
+  std::uint64_t torn = 0;
+  for (const Profile& profile : job.profiles) {
+    unsampled += profile.unsampled;
+    mixed += profile.mixed_samples;
+    torn += profile.torn_samples;
+  }
+  if (unsampled + mixed + torn == 0) return;
+  print_result(
+      fmt::format("Not timed: {} launches for want of an event, {} of several calls at once; "
+                  "{} readings that a replay overtook.",
+                  unsampled, mixed, torn));
 }
 
 std::string head(const LoadedJob& loaded) {
@@ -98,7 +172,7 @@ std::string head(const LoadedJob& loaded) {
   }
   std::string text =
       fmt::format("processes: {}, hosts: {}, NCCL", loaded.job.profiles.size(), hosts.size());
-  for (const std::string& release : releases) text += " " + release;
+  for (const std::string& release : releases) text += " " + printable(release);
   return text;
 }
 
@@ -139,6 +213,18 @@ ExitCode print_summary(const SummaryOptions& options) {
   }
   print_result(head(*loaded));
   if (!loaded->traffic.rows.empty()) print_result("\n" + table_text(loaded->traffic) + "\n");
+  if (const std::string latencies = latency_table_text(loaded->traffic); !latencies.empty()) {
+    print_result(
+        "GPU time of launches that were timed, waiting for slower ranks included; after a pause a "
+        "launch waits longest:\n\n" +
+        latencies + "\n");
+  }
+  if (loaded->traffic.untold_calls > 0) {
+    print_result(
+        fmt::format("Left out: broadcasts of which NCCL 2.29 and later tells no kernel: {}.",
+                    loaded->traffic.untold_calls));
+  }
+  print_lost_samples(loaded->job);
   if (loaded->traffic.warm_up_calls > 0) {
     print_result(fmt::format("Left out: allreduces of one element, as warm-up: {}.",
                              loaded->traffic.warm_up_calls));

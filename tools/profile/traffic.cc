@@ -19,10 +19,26 @@ namespace {
 using Kind = std::tuple<std::string, std::string, std::optional<std::uint64_t>, bool, int, int,
                         bool, std::string, std::string, int, std::string, std::string>;
 
-struct PerRank {
+struct Counts {
   std::uint64_t calls = 0;
   std::uint64_t replayed = 0;
 };
+
+struct Merged {
+  std::map<const Profile*, Counts> processes;
+  std::map<std::uint64_t, std::uint64_t> latency_ns;
+  std::map<std::uint64_t, std::uint64_t> after_gap_ns;
+};
+
+void merge(std::map<std::uint64_t, std::uint64_t>& all, const Latency& more) {
+  for (const auto& [lower_ns, count] : more) all[lower_ns] += count;
+}
+
+// NCCL 2.29 and later may run broadcasts as AllGatherV, of which no kernel is told (derived).
+bool hides_broadcasts(const std::string& nccl) {
+  const auto version = parse_nccl_version(nccl);
+  return version && *version >= 22900;
+}
 
 // The policies that the tuner plugin left beside the profiles, by digest.
 class Policies {
@@ -33,6 +49,10 @@ class Policies {
   const Policy* find(const std::string& digest) {
     const auto known = policies_.find(digest);
     if (known != policies_.end()) return known->second ? &*known->second : nullptr;
+    if (digest.find_first_not_of("0123456789abcdef", digest.find(':') + 1) != std::string::npos) {
+      problems_.push_back("a tuner's log has a digest that is none");  // it would be a path
+      return (policies_[digest] = std::nullopt, nullptr);
+    }
     const std::string file =
         fmt::format("{}/policy-{}.toml", directory_, digest.substr(digest.find(':') + 1));
     const Input input = read_input(file, kMaxPolicyBytes);
@@ -74,7 +94,8 @@ void judge(Row& row, const TunerDecision* decision, Policies& policies) {
     return;
   }
   row.requested =
-      fmt::format("{}/{}", name_of(rule->choice.algorithm), name_of(rule->choice.protocol));
+      fmt::format("{}/{}{}", name_of(rule->choice.algorithm), name_of(rule->choice.protocol),
+                  rule->channels ? fmt::format("/{}", *rule->channels) : "");
   const bool ran = row.algorithm == name_of(rule->choice.algorithm) &&
                    row.protocol == name_of(rule->choice.protocol);
   if (decision->reason != "active") {
@@ -88,14 +109,23 @@ void judge(Row& row, const TunerDecision* decision, Policies& policies) {
 class Gatherer {
  public:
   Gatherer(const Job& job, const std::string& directory, std::vector<std::string>& problems)
-      : job_(job), policies_(directory, problems) {}
+      : job_(job), policies_(directory, problems) {
+    for (const TunerDecision& decision : job.tuner_decisions) {
+      decisions_.try_emplace({decision.host, decision.pid, decision.comm_id}, &decision);
+    }
+  }
 
   Traffic gather() {
     for (const Profile& profile : job_.profiles) {
       traffic_.dropped += profile.dropped;
-      for (const Call& call : profile.calls) add(profile, call);
+      std::map<std::uint32_t, const Communicator*> communicators;
+      for (const Communicator& one : profile.communicators) communicators[one.index] = &one;
+      for (const Call& call : profile.calls) {
+        const auto found = communicators.find(call.communicator);
+        add(profile, call, found == communicators.end() ? nullptr : found->second);
+      }
     }
-    for (const auto& [kind, ranks] : kinds_) traffic_.rows.push_back(row_of(kind, ranks));
+    for (const auto& [kind, merged] : kinds_) traffic_.rows.push_back(row_of(kind, merged));
     std::stable_sort(traffic_.rows.begin(), traffic_.rows.end(), [](const Row& a, const Row& b) {
       return a.calls.most + a.replayed.most > b.calls.most + b.replayed.most;
     });
@@ -103,8 +133,7 @@ class Gatherer {
   }
 
  private:
-  void add(const Profile& profile, const Call& call) {
-    const Communicator* const communicator = find_communicator(profile, call.communicator);
+  void add(const Profile& profile, const Call& call, const Communicator* communicator) {
     Row row;
     row.operation = call.operation;
     row.data_type = call.data_type;
@@ -126,77 +155,79 @@ class Gatherer {
     }
     traffic_.calls += calls;
     const TunerDecision* const decision = find_decision(profile, communicator);
-    // Over a network NCCL tells of a graph's kernels when it is replayed, and not at capture.
-    const bool told_late = enqueued == 0 && replayed > 0 && call.kernels.size() == 1;
     for (const Kernel& kernel : call.kernels) {
       row.algorithm = kernel.algorithm;
       row.protocol = kernel.protocol;
       row.channels = kernel.channels;
-      const std::uint64_t ran = told_late ? calls : kernel.enqueued;
+      // Over a network NCCL tells of a graph's kernels when it is replayed, and not at capture.
+      const std::uint64_t ran =
+          enqueued > 0 || replayed == 0 ? kernel.enqueued : share(calls, kernel.replayed, replayed);
       if (find_collective(row.operation) && !kernel.protocol.empty()) {
         traffic_.touchable_calls += ran;
       }
-      count(row, decision, profile, ran, kernel.replayed);
+      count(row, decision, profile, {ran, kernel.replayed}, &kernel);
     }
     if (calls > enqueued && replayed == 0) {
       row.algorithm.clear();
       row.protocol.clear();
       row.channels = 0;
-      count(row, decision, profile, calls - enqueued, 0);
+      const bool untold = row.operation == "broadcast" && hides_broadcasts(profile.nccl);
+      if (untold) traffic_.untold_calls += calls - enqueued;
+      count(row, decision, profile, {calls - enqueued, 0}, nullptr);
     }
   }
 
-  void count(Row row, const TunerDecision* decision, const Profile& profile, std::uint64_t calls,
-             std::uint64_t replayed) {
-    judge(row, decision, policies_);
-    PerRank& rank = kinds_[{row.operation, row.data_type, row.nbytes, row.bucket, row.ranks,
-                            row.nodes, row.captured, row.algorithm, row.protocol, row.channels,
-                            row.requested, row.reason}][&profile];
-    rank.calls += calls;
-    rank.replayed += replayed;
+  static std::uint64_t share(std::uint64_t of, std::uint64_t part, std::uint64_t whole) {
+    return static_cast<std::uint64_t>(static_cast<double>(of) * static_cast<double>(part) /
+                                      static_cast<double>(whole));
   }
 
-  static Row row_of(const Kind& kind, const std::map<const Profile*, PerRank>& ranks) {
+  void count(Row row, const TunerDecision* decision, const Profile& profile, Counts counts,
+             const Kernel* kernel) {
+    judge(row, decision, policies_);
+    Merged& merged = kinds_[{row.operation, row.data_type, row.nbytes, row.bucket, row.ranks,
+                             row.nodes, row.captured, row.algorithm, row.protocol, row.channels,
+                             row.requested, row.reason}];
+    Counts& process = merged.processes[&profile];
+    process.calls += counts.calls;
+    process.replayed += counts.replayed;
+    if (kernel == nullptr) return;
+    merge(merged.latency_ns, kernel->latency_ns);
+    merge(merged.after_gap_ns, kernel->after_gap_ns);
+  }
+
+  static Row row_of(const Kind& kind, const Merged& merged) {
     Row row;
     std::tie(row.operation, row.data_type, row.nbytes, row.bucket, row.ranks, row.nodes,
              row.captured, row.algorithm, row.protocol, row.channels, row.requested, row.reason) =
         kind;
-    const auto range = [&ranks](std::uint64_t PerRank::*of) {
+    const auto range = [&merged](std::uint64_t Counts::*of) {
       const auto [least, most] = std::minmax_element(
-          ranks.begin(), ranks.end(),
+          merged.processes.begin(), merged.processes.end(),
           [of](const auto& a, const auto& b) { return a.second.*of < b.second.*of; });
       return Range{least->second.*of, most->second.*of};
     };
-    row.calls = range(&PerRank::calls);
-    row.replayed = range(&PerRank::replayed);
-    row.seen_by = static_cast<int>(ranks.size());
+    row.calls = range(&Counts::calls);
+    row.replayed = range(&Counts::replayed);
+    row.processes = static_cast<int>(merged.processes.size());
+    row.latency_ns.assign(merged.latency_ns.begin(), merged.latency_ns.end());
+    row.after_gap_ns.assign(merged.after_gap_ns.begin(), merged.after_gap_ns.end());
     return row;
   }
 
-  static const Communicator* find_communicator(const Profile& profile, std::uint32_t index) {
-    for (const Communicator& communicator : profile.communicators) {
-      if (communicator.index == index) return &communicator;
-    }
-    return nullptr;
-  }
-
-  // The tuner of the same process and communicator.
+  // What the tuner of the same process decided about the communicator.
   const TunerDecision* find_decision(const Profile& profile,
                                      const Communicator* communicator) const {
     if (communicator == nullptr) return nullptr;
-    for (const TunerDecision& decision : job_.tuner_decisions) {
-      if (decision.host == profile.host && decision.pid == profile.pid &&
-          decision.comm_id == communicator->comm_id) {
-        return &decision;
-      }
-    }
-    return nullptr;
+    const auto found = decisions_.find({profile.host, profile.pid, communicator->comm_id});
+    return found == decisions_.end() ? nullptr : found->second;
   }
 
   const Job& job_;
   Policies policies_;
+  std::map<std::tuple<std::string, std::uint64_t, std::string>, const TunerDecision*> decisions_;
   Traffic traffic_;
-  std::map<Kind, std::map<const Profile*, PerRank>> kinds_;
+  std::map<Kind, Merged> kinds_;
 };
 
 }  // namespace
