@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <chrono>
 #include <map>
@@ -89,6 +90,9 @@ std::string size_bucket(const std::optional<std::uint64_t>& nbytes) {
   return *nbytes == 0 ? "0" : format_bytes(std::bit_floor(*nbytes));
 }
 
+constexpr std::array<double, 16> kBoundsUs = {2,   5,   10,  15,   20,   30,   50,    75,
+                                              100, 200, 500, 1000, 2000, 5000, 10000, 100000};
+
 class PrometheusText {
  public:
   explicit PrometheusText(const Job& job) {
@@ -109,6 +113,11 @@ class PrometheusText {
            "Collectives that NCCL enqueued as kernels, with its choice.", kernels_);
     family("nccl_vernier_kernel_replays_total", "counter",
            "Kernels replayed by CUDA graphs, where NCCL reports replays.", replays_);
+    all +=
+        "# HELP nccl_vernier_collective_duration_seconds GPU time of launches that were timed, "
+        "waiting for slower ranks included.\n"
+        "# TYPE nccl_vernier_collective_duration_seconds histogram\n";
+    for (const auto& [labels, histogram] : durations_) all += histogram_text(labels, histogram);
     family("nccl_vernier_dropped_events_total", "counter", "Events without room for a counter.",
            dropped_);
     family("nccl_vernier_seconds_since_last_collective", "gauge",
@@ -117,6 +126,37 @@ class PrometheusText {
   }
 
  private:
+  struct Histogram {
+    std::array<std::uint64_t, kBoundsUs.size() + 1> counts{};  // the last: above all bounds
+    double sum_s = 0;
+  };
+
+  static std::string histogram_text(const std::string& labels, const Histogram& histogram) {
+    constexpr std::string_view kName = "nccl_vernier_collective_duration_seconds";
+    std::string text;
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
+      below += histogram.counts[i];
+      text += fmt::format("{}_bucket{{{},le=\"{}\"}} {}\n", kName, labels,
+                          i < kBoundsUs.size() ? fmt::format("{:g}", kBoundsUs[i] * 1e-6) : "+Inf",
+                          below);
+    }
+    return text + fmt::format("{0}_sum{{{1}}} {2:g}\n{0}_count{{{1}}} {3}\n", kName, labels,
+                              histogram.sum_s, below);
+  }
+
+  // A bucket of ours counts where its middle lies; it is far narrower than one of Prometheus's.
+  void add(const std::string& labels, const Latency& latency) {
+    if (latency.empty()) return;
+    Histogram& histogram = durations_[labels];
+    for (const auto& [lower_ns, count] : latency) {
+      const double middle_ns = static_cast<double>(lower_ns) * (1 + 1.0 / 32);
+      const auto bound = std::lower_bound(kBoundsUs.begin(), kBoundsUs.end(), middle_ns * 1e-3);
+      histogram.counts[static_cast<std::size_t>(bound - kBoundsUs.begin())] += count;
+      histogram.sum_s += middle_ns * 1e-9 * static_cast<double>(count);
+    }
+  }
+
   void add(const Profile& profile) {
     const std::string process =
         fmt::format("host=\"{}\",pid=\"{}\"", label(profile.host), profile.pid);
@@ -151,12 +191,15 @@ class PrometheusText {
           fmt::format("{},algo=\"{}\",proto=\"{}\"", labels, kernel.algorithm, kernel.protocol);
       kernels_[choice] += kernel.enqueued;
       replays_[choice] += kernel.replayed;
+      add(choice, kernel.latency_ns);
+      add(choice, kernel.after_gap_ns);
     }
   }
 
   std::map<std::string, std::uint64_t> calls_;
   std::map<std::string, std::uint64_t> kernels_;
   std::map<std::string, std::uint64_t> replays_;
+  std::map<std::string, Histogram> durations_;
   std::map<std::string, std::uint64_t> dropped_;
   std::map<std::string, std::string> idle_s_;
 };
