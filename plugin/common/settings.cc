@@ -37,11 +37,12 @@ std::optional<int> parse_timeout_ms(std::string_view text) {
 std::optional<ProfileMode> parse_profile_mode(std::string_view text) {
   constexpr std::string_view kSampled = "sampled";
   if (text == "counts") return ProfileMode{};
-  if (text == kSampled) return ProfileMode{kDefaultSampleEvery};
+  if (text == "full") return ProfileMode{0, true};
+  if (text == kSampled) return ProfileMode{kDefaultSampleEvery, false};
   if (!text.starts_with("sampled:")) return std::nullopt;
   const auto every = parse_positive(text.substr(kSampled.size() + 1), kMaxSampleEvery);
   if (!every) return std::nullopt;
-  return ProfileMode{static_cast<std::uint32_t>(*every)};
+  return ProfileMode{static_cast<std::uint32_t>(*every), false};
 }
 
 std::optional<std::string> get_env(const char* name) {

@@ -38,10 +38,11 @@ inline constexpr int kDefaultTimeoutMs = 10'000;
 inline constexpr int kMaxTimeoutMs = 600'000;
 [[nodiscard]] std::optional<int> parse_timeout_ms(std::string_view text);
 
-// A value of NCCL_VERNIER_PROFILE: counts, sampled, or sampled:N with N from 1 to kMaxSampleEvery;
-// nullopt for any other text. Of `full` too: it is not there yet.
+// A value of NCCL_VERNIER_PROFILE: counts, sampled, sampled:N with N from 1 to kMaxSampleEvery, or
+// full; nullopt for any other text.
 struct ProfileMode {
   std::uint32_t sample_every = 0;  // one launch in so many is timed; 0: none
+  bool full = false;               // every kernel is
 };
 inline constexpr std::uint32_t kDefaultSampleEvery = 64;
 inline constexpr std::uint32_t kMaxSampleEvery = 1'000'000;

@@ -34,20 +34,19 @@ CallName name_of_call(const CallKey& key, bool told) {
 }
 
 // One row for a call, whichever threads made it and whichever ran its kernels.
-std::map<CallName, CallRow> merge(const Recorder& recorder, const Sampler& sampler) {
+std::map<CallName, CallRow> merge(const Recorder& recorder, const LatencyBook& book) {
   std::map<CallName, CallRow> rows;
   for (const CallTable* const table : recorder.tables()) {
     for (const Call& call : table->calls()) {
       const std::uint64_t count = call.count.load(std::memory_order_relaxed);
       const CallKey& key = call.key;
-      const auto timed = sampler.latencies().find(&call);
+      const Latencies* const timed = book.find(&call);
       if (!key.kernel) {
         CallRow& row = rows[name_of_call(key, true)];
         row.calls += count;
         // A launch of which NCCL told no kernel: symmetric memory.
-        if (timed != sampler.latencies().end()) {
-          row.kernels[{key.algorithm, key.protocol, key.channels}].latencies.push_back(
-              timed->second.get());
+        if (timed != nullptr) {
+          row.kernels[{key.algorithm, key.protocol, key.channels}].latencies.push_back(timed);
         }
         continue;
       }
@@ -56,7 +55,7 @@ std::map<CallName, CallRow> merge(const Recorder& recorder, const Sampler& sampl
                            .kernels[{key.algorithm, key.protocol, key.channels}];
       kernel.count += count;
       kernel.replayed += call.replayed.load(std::memory_order_relaxed);
-      if (timed != sampler.latencies().end()) kernel.latencies.push_back(timed->second.get());
+      if (timed != nullptr) kernel.latencies.push_back(timed);
     }
   }
   return rows;
@@ -132,8 +131,8 @@ std::uint64_t dropped(const Recorder& recorder) {
 
 }  // namespace
 
-std::string profile_text(Recorder& recorder, const Sampler& sampler, const ProfileHeader& header) {
-  const auto rows = merge(recorder, sampler);
+std::string profile_text(Recorder& recorder, const LatencyBook& book, const ProfileHeader& header) {
+  const auto rows = merge(recorder, book);
   std::set<std::uint32_t> used;
   for (const auto& [name, row] : rows) used.insert(std::get<0>(name));
   const ProcessName& process = process_name();
@@ -141,13 +140,11 @@ std::string profile_text(Recorder& recorder, const Sampler& sampler, const Profi
       "{{\"vernier_profile\":1,\"vernier\":\"{}\",\"host\":{},\"pid\":{},\"started_ns\":{},"
       "\"written_ns\":{},\"last_counted_ns\":{},\"nccl\":{},\"profiler_abi\":{},"
       "\"mode\":\"{}\",\"dropped\":{},\"lost_samples\":{{\"no_event\":{},\"several_calls\":{},"
-      "\"torn\":{}}}}}\n",
+      "\"torn\":{},\"kernels\":{}}}}}\n",
       VERNIER_VERSION, json_string(process.host), process.pid, process.started_ns,
       header.written_ns, header.last_counted_ns,
-      header.nccl.empty() ? "null" : json_string(header.nccl), header.profiler_abi,
-      sampler.every() == 0 ? "counts" : fmt::format("sampled:{}", sampler.every()),
-      dropped(recorder), sampler.lost().no_event.load(), sampler.lost().several.load(),
-      sampler.lost().torn.load());
+      header.nccl.empty() ? "null" : json_string(header.nccl), header.profiler_abi, header.mode,
+      dropped(recorder), header.no_event, header.several_calls, header.torn, header.kernels);
   std::size_t lines = 1;
   for (const ProfiledCommunicator* const communicator : recorder.communicators()) {
     if (!used.contains(communicator->index)) continue;

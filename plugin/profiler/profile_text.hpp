@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "plugin/profiler/latency_book.hpp"
 #include "plugin/profiler/recorder.hpp"
-#include "plugin/profiler/sampler.hpp"
 
 namespace vernier {
 
@@ -14,11 +14,17 @@ struct ProfileHeader {
   int profiler_abi = 0;
   std::uint64_t written_ns = 0;       // wall clock
   std::uint64_t last_counted_ns = 0;  // the latest writing that found more than the one before
+  std::string mode;
+  // What was to be timed and was not.
+  std::uint64_t no_event = 0;
+  std::uint64_t several_calls = 0;
+  std::uint64_t torn = 0;
+  std::uint64_t kernels = 0;
 };
 
 // Everything counted and timed so far, as docs/log-format.md describes it. For the thread that may
-// read the sampler.
-[[nodiscard]] std::string profile_text(Recorder& recorder, const Sampler& sampler,
+// read `book`.
+[[nodiscard]] std::string profile_text(Recorder& recorder, const LatencyBook& book,
                                        const ProfileHeader& header);
 
 // Events counted so far: where it has not changed there is nothing to write.

@@ -15,6 +15,8 @@
 #include "plugin/common/futex.hpp"
 #include "plugin/common/log_directory.hpp"
 #include "plugin/common/process_lifetime.hpp"
+#include "plugin/profiler/kernel_timer.hpp"
+#include "plugin/profiler/sampler.hpp"
 
 namespace vernier {
 namespace {
@@ -82,9 +84,9 @@ std::optional<std::string> ProfileWriter::start_once(const std::string& director
   path_ = log_path(directory, "profile");
   header_.nccl = nccl;
   header_.profiler_abi = profiler_abi;
+  header_.mode = "counts";  // until timing has begun
   header_.written_ns = wall_clock_ns();
-  if (const int error =
-          replace_file(path_, profile_text(Recorder::instance(), Sampler::instance(), header_))) {
+  if (const int error = replace_file(path_, profile_text(Recorder::instance(), book_, header_))) {
     return describe(path_, error);
   }
   pthread_atfork(nullptr, nullptr, [] {
@@ -110,7 +112,7 @@ void ProfileWriter::run() noexcept {
     const std::uint32_t wanted = wanted_.load(std::memory_order_acquire);
     const auto now = std::chrono::steady_clock::now();
     guard([&] {
-      Sampler::instance().read();
+      read_times();
       if (wanted == done && now < next_writing) return;
       next_writing = now + kWriteInterval;
       write_if_new();
@@ -122,15 +124,28 @@ void ProfileWriter::run() noexcept {
   }
 }
 
+void ProfileWriter::read_times() {
+  Sampler& sampler = Sampler::instance();
+  KernelTimer& kernels = KernelTimer::instance();
+  sampler.read(book_);
+  kernels.read(book_);
+  header_.mode = kernels.enabled()      ? "full"
+                 : sampler.every() == 0 ? "counts"
+                                        : fmt::format("sampled:{}", sampler.every());
+  header_.no_event = sampler.lost().no_event.load(std::memory_order_relaxed);
+  header_.several_calls = sampler.lost().several.load(std::memory_order_relaxed);
+  header_.torn = sampler.lost().torn.load(std::memory_order_relaxed);
+  header_.kernels = kernels.lost();
+}
+
 void ProfileWriter::write_if_new() {
   Recorder& recorder = Recorder::instance();
-  const Sampler& sampler = Sampler::instance();
-  const std::uint64_t events = events_counted(recorder) + sampler.samples();
+  const std::uint64_t events = events_counted(recorder) + book_.samples();
   if (events == written_events_) return;
   header_.written_ns = wall_clock_ns();
   if (events != counted_events_) header_.last_counted_ns = header_.written_ns;
   counted_events_ = events;
-  const int error = replace_file(path_, profile_text(recorder, sampler, header_));
+  const int error = replace_file(path_, profile_text(recorder, book_, header_));
   if (error == 0) written_events_ = events;
   const std::lock_guard lock(problem_mutex_);
   write_problem_.reset();

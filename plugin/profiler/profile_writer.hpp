@@ -37,6 +37,7 @@ class ProfileWriter {
   [[nodiscard]] std::optional<std::string> start_once(const std::string& directory,
                                                       const std::string& nccl, int profiler_abi);
   void run() noexcept;
+  void read_times();
   void write_if_new();
 
   std::atomic<bool> stopped_ = false;
@@ -52,6 +53,7 @@ class ProfileWriter {
   // Of the thread, once it runs.
   std::string path_;
   ProfileHeader header_;
+  LatencyBook book_;
   std::uint64_t written_events_ = 0;
   std::uint64_t counted_events_ = 0;
 };

@@ -15,8 +15,10 @@
 #include "plugin/common/nccl_log.hpp"
 #include "plugin/common/settings.hpp"
 #include "plugin/common/unknown_variables.hpp"
+#include "plugin/profiler/kernel_timer.hpp"
 #include "plugin/profiler/profile_writer.hpp"
 #include "plugin/profiler/recorder.hpp"
+#include "plugin/profiler/sampler.hpp"
 #include "vernier/abi/nccl_profiler.h"
 #include "vernier/policy.hpp"
 
@@ -43,7 +45,7 @@ ProfileMode profile_mode(const NcclLog& log) {
   const auto mode = parse_profile_mode(text);
   if (!mode) {
     log.warn_once("mode", fmt::format("NCCL_VERNIER_PROFILE is {}; allowed: counts, sampled, "
-                                      "sampled:N with N from 1 to {}; counts is used",
+                                      "sampled:N with N from 1 to {}, full; counts is used",
                                       in_quotes(text), kMaxSampleEvery));
   }
   return mode.value_or(ProfileMode{});
@@ -52,15 +54,26 @@ ProfileMode profile_mode(const NcclLog& log) {
 // Event types of timing, where that can be had; else one warning, and calls are counted only.
 int start_timing(int profiler_abi, const NcclLog& log) {
   const ProfileMode mode = profile_mode(log);
-  if (mode.sample_every == 0) return 0;
   std::optional<std::string> problem;
-  if (profiler_abi < 5) {
-    problem = "NCCL tells of launches from 2.28 on";
-  } else {
-    problem = Sampler::instance().start(mode.sample_every);
+  if (mode.full) {
+    if (profiler_abi >= 4) {
+      KernelTimer::instance().enable();
+      log.warn_once(
+          "cost",
+          "NCCL_VERNIER_PROFILE=full times every kernel, at the cost of microseconds each, in "
+          "graphs too; sampled costs less");
+      return ncclProfileKernelCh;
+    }
+    problem = "NCCL tells times of kernels from 2.27 on";
+  } else if (mode.sample_every != 0) {
+    if (profiler_abi >= 5) {
+      problem = Sampler::instance().start(mode.sample_every);
+      if (!problem) return ncclProfileKernelLaunch;
+    } else {
+      problem = "NCCL tells of launches from 2.28 on";
+    }
   }
-  if (!problem) return ncclProfileKernelLaunch;
-  log.warn_once("timing", "calls are counted, not timed: " + *problem);
+  if (problem) log.warn_once("timing", "calls are counted, not timed: " + *problem);
   return 0;
 }
 
@@ -169,6 +182,13 @@ void* count_api(const ProfiledCommunicator& communicator, const Api& api) noexce
       Recorder::instance().count_call(communicator, facts_of(api), api.graphCaptured != 0));
 }
 
+// HOT PATH. The handle is for the events of the kernel's channels.
+void* count_kernel(const ProfiledCommunicator& communicator, const Call* parent,
+                   const KernelFacts& facts) noexcept {
+  const Call* const kernel = Recorder::instance().count_kernel(communicator, parent, facts);
+  return KernelTimer::instance().begin(kernel, facts.channels);
+}
+
 // HOT PATH. The handle that NCCL keeps for an event. Types that were not asked for come too, as
 // parents of those that were.
 template <typename Descr>
@@ -180,12 +200,10 @@ void* start_event(ProfiledCommunicator& communicator, const Descr& event) noexce
   switch (event.type) {
     case ncclProfileColl:
       note_communicator(communicator, event.coll, event.rank);
-      recorder.count_kernel(communicator, parent, kernel_of(event.coll));
-      return nullptr;
+      return count_kernel(communicator, parent, kernel_of(event.coll));
     case ncclProfileP2p:
       note_communicator(communicator, event.p2p, event.rank);
-      recorder.count_kernel(communicator, parent, kernel_of_p2p(event.p2p));
-      return nullptr;
+      return count_kernel(communicator, parent, kernel_of_p2p(event.p2p));
     default: break;
   }
   if constexpr (kHasApiEvents) {
@@ -195,6 +213,12 @@ void* start_event(ProfiledCommunicator& communicator, const Descr& event) noexce
       case ncclProfileP2pApi: return count_api(communicator, event.p2pApi);
       case ncclProfileKernelLaunch: return recorder.begin_launch(event.kernelLaunch.stream);
       default: break;
+    }
+  }
+  if constexpr (requires { event.kernelCh; }) {
+    if (event.type == ncclProfileKernelCh && KernelTimer::owns(event.parentObj)) {
+      KernelTimer::instance().channel_started(event.parentObj, event.kernelCh.pTimer);
+      return event.parentObj;
     }
   }
   if constexpr (requires { event.ceColl; }) {
@@ -224,7 +248,14 @@ ncclResult_t stop_event(void* handle) noexcept {
   return ncclSuccess;
 }
 
-ncclResult_t record_event_state(void*, int, void*) noexcept { return ncclSuccess; }
+// HOT PATH. States of v1 to v3 have other arguments, but those versions have no handles for them.
+ncclResult_t record_event_state(void* handle, int state, void* arguments) noexcept {
+  if (state == ncclProfilerKernelChStop && arguments != nullptr && KernelTimer::owns(handle)) {
+    KernelTimer::instance().channel_stopped(
+        handle, static_cast<const ncclProfilerKernelChStateArgs_v4_t*>(arguments)->pTimer);
+  }
+  return ncclSuccess;
+}
 
 // May never come: files are written every second.
 ncclResult_t finalize(void*) noexcept {

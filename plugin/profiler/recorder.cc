@@ -133,11 +133,11 @@ const Call* Recorder::count_call(const ProfiledCommunicator& communicator,
   return call;
 }
 
-void Recorder::count_kernel(const ProfiledCommunicator& communicator, const Call* parent,
-                            const KernelFacts& facts) noexcept {
+const Call* Recorder::count_kernel(const ProfiledCommunicator& communicator, const Call* parent,
+                                   const KernelFacts& facts) noexcept {
   Thread& thread = this_thread();
   CallTable* const mine = table_of(thread);
-  if (mine == nullptr) return;
+  if (mine == nullptr) return nullptr;
   CallKey key{.communicator = communicator.index,
               .operation = facts.operation,
               .algorithm = facts.algorithm,
@@ -155,10 +155,11 @@ void Recorder::count_kernel(const ProfiledCommunicator& communicator, const Call
     if (key.bucket) key.channels = 0;
   }
   Call* const call = count(*mine, key, communicator.told.ranks);
-  if (call == nullptr) return;
+  if (call == nullptr) return nullptr;
   const bool replay = key.captured && !thread.in_group;
   add_one(replay ? call->replayed : call->count);
   if (!replay) thread.kernel = call;
+  return call;
 }
 
 void Recorder::enter_group() noexcept {

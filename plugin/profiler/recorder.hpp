@@ -62,9 +62,10 @@ class Recorder {
   // that it can be the parent of kernels that graphs replay long after.
   const Call* count_call(const ProfiledCommunicator& communicator, const OperationFacts& facts,
                          bool captured) noexcept;
-  // HOT PATH. `parent`: what count_call returned for the call, or null.
-  void count_kernel(const ProfiledCommunicator& communicator, const Call* parent,
-                    const KernelFacts& facts) noexcept;
+  // HOT PATH. `parent`: what count_call returned for the call, or null. Returns what the kernel is
+  // counted as; null where it is not.
+  const Call* count_kernel(const ProfiledCommunicator& communicator, const Call* parent,
+                           const KernelFacts& facts) noexcept;
   // HOT PATH. Around the API calls of this thread: kernels of captured calls outside are replays.
   void enter_group() noexcept;
   void leave_group() noexcept;

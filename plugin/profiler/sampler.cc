@@ -3,9 +3,9 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <cmath>
 
-#include "plugin/common/c_edge.hpp"
 #include "plugin/common/process_lifetime.hpp"
 
 namespace vernier {
@@ -136,28 +136,25 @@ void Sampler::move_base() {
   has_next_ = false;
 }
 
-void Sampler::read() noexcept {
-  if (every() == 0) return;
-  guard([this] {
-    if (cuda_.context_set_current(context_) != kCudaSuccess) return;
-    const RelaxedCaptureMode relaxed(cuda_);
-    move_base();
-    for (TimedLaunch& pair : pairs_) {
-      const State state = pair.state.load(std::memory_order_acquire);
-      if (state == State::eager) read_eager(pair);
-      if (state == State::captured && has_base_ && pair.call != nullptr) read_captured(pair);
-    }
-    if (!has_next_) has_next_ = cuda_.event_record(bases_[1 - base_], stream_, 0) == kCudaSuccess;
-  });
+void Sampler::read(LatencyBook& book) {
+  if (every() == 0 || cuda_.context_set_current(context_) != kCudaSuccess) return;
+  const RelaxedCaptureMode relaxed(cuda_);
+  move_base();
+  for (TimedLaunch& pair : pairs_) {
+    const State state = pair.state.load(std::memory_order_acquire);
+    if (state == State::eager) read_eager(pair, book);
+    if (state == State::captured && has_base_ && pair.call != nullptr) read_captured(pair, book);
+  }
+  if (!has_next_) has_next_ = cuda_.event_record(bases_[1 - base_], stream_, 0) == kCudaSuccess;
 }
 
 // Recorded once: what it says is whole once it says anything.
-void Sampler::read_eager(TimedLaunch& launch) {
+void Sampler::read_eager(TimedLaunch& launch, LatencyBook& book) {
   if (launch.call != nullptr) {
     if (cuda_.event_query(launch.stop) != kCudaSuccess) return;  // still under way
     float elapsed_ms = 0;
     if (cuda_.event_elapsed_ms(&elapsed_ms, launch.start, launch.stop) == kCudaSuccess) {
-      keep(launch, elapsed_ms);
+      keep(launch, elapsed_ms, book);
     }
   }
   launch.state.store(State::free, std::memory_order_release);
@@ -165,7 +162,7 @@ void Sampler::read_eager(TimedLaunch& launch) {
 
 // A replay may set the events while they are read. Start, stop, start again: what lies between two
 // equal starts belongs to one replay.
-void Sampler::read_captured(TimedLaunch& launch) {
+void Sampler::read_captured(TimedLaunch& launch, LatencyBook& book) {
   float start_ms = 0;
   float stop_ms = 0;
   float again_ms = 0;
@@ -182,21 +179,14 @@ void Sampler::read_captured(TimedLaunch& launch) {
     return;
   }
   launch.last_start_ms = since_begin_ms;
-  keep(launch, stop_ms - start_ms);
+  keep(launch, stop_ms - start_ms, book);
 }
 
-void Sampler::keep(const TimedLaunch& launch, float elapsed_ms) {
-  auto found = latencies_.find(launch.call);
-  if (found == latencies_.end()) {
-    if (latencies_.size() == kMaxHistograms) {
-      lost_.no_event.fetch_add(1, std::memory_order_relaxed);
-      return;
-    }
-    found = latencies_.emplace(launch.call, std::make_unique<Latencies>()).first;
-  }
+void Sampler::keep(const TimedLaunch& launch, float elapsed_ms, LatencyBook& book) {
   const auto elapsed_ns = static_cast<std::uint64_t>(std::max(elapsed_ms, 0.0f) * 1e6f);
-  ++samples_;
-  (launch.after_gap ? found->second->after_gap : found->second->histogram).add(elapsed_ns);
+  if (!book.add(launch.call, elapsed_ns, launch.after_gap)) {
+    lost_.no_event.fetch_add(1, std::memory_order_relaxed);
+  }
 }
 
 }  // namespace vernier

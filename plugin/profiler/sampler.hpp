@@ -8,15 +8,13 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 
 #include "plugin/profiler/call_table.hpp"
 #include "plugin/profiler/cuda_driver.hpp"
-#include "plugin/profiler/latency_histogram.hpp"
+#include "plugin/profiler/latency_book.hpp"
 
 namespace vernier {
 
@@ -40,22 +38,15 @@ struct TimedLaunch {
   double last_start_ms = -1e300;
 };
 
-struct Latencies {
-  LatencyHistogram histogram;
-  LatencyHistogram after_gap;  // of launches after a pause: they wait for the other ranks
-};
-
 struct SamplesLost {
-  // All pairs were in use, most by graphs; or all histograms.
-  std::atomic<std::uint64_t> no_event = 0;
-  std::atomic<std::uint64_t> several = 0;  // one launch ran several calls of a group
-  std::atomic<std::uint64_t> torn = 0;     // a replay came between the readings
+  std::atomic<std::uint64_t> no_event = 0;  // all pairs were in use, most by graphs
+  std::atomic<std::uint64_t> several = 0;   // one launch ran several calls of a group
+  std::atomic<std::uint64_t> torn = 0;      // a replay came between the readings
 };
 
 class Sampler {
  public:
   static constexpr std::size_t kPairs = 1024;
-  static constexpr std::size_t kMaxHistograms = 2048;  // 4 KiB each
 
   static Sampler& instance();
 
@@ -78,20 +69,16 @@ class Sampler {
 
   // The rest is for one thread at a time, the reading one.
 
-  void read() noexcept;
-  [[nodiscard]] const std::map<const Call*, std::unique_ptr<Latencies>>& latencies() const {
-    return latencies_;
-  }
-  [[nodiscard]] std::uint64_t samples() const { return samples_; }
+  void read(LatencyBook& book);
   [[nodiscard]] const SamplesLost& lost() const { return lost_; }
   [[nodiscard]] std::uint32_t every() const { return every_.load(std::memory_order_relaxed); }
 
  private:
   [[nodiscard]] std::optional<std::string> make_events(std::uint32_t every);
   void move_base();
-  void read_eager(TimedLaunch& launch);
-  void read_captured(TimedLaunch& launch);
-  void keep(const TimedLaunch& launch, float elapsed_ms);
+  void read_eager(TimedLaunch& launch, LatencyBook& book);
+  void read_captured(TimedLaunch& launch, LatencyBook& book);
+  void keep(const TimedLaunch& launch, float elapsed_ms, LatencyBook& book);
 
   std::mutex mutex_;  // of start()
   bool started_ = false;
@@ -112,8 +99,6 @@ class Sampler {
   bool has_base_ = false;
   bool has_next_ = false;  // it is recorded
   double base_ms_ = 0;     // since the first base
-  std::map<const Call*, std::unique_ptr<Latencies>> latencies_;
-  std::uint64_t samples_ = 0;  // in them
 };
 
 }  // namespace vernier

@@ -228,7 +228,28 @@ class HostOf : public ProfilerHost {
     } else {
       event.coll.nChannels = node.kernel.channels;
     }
-    stop(start(context, event));
+    void* const kernel = start(context, event);
+    stop(kernel);  // enqueued, not ended
+    tell_of_channels(context, kernel);
+  }
+
+  // Started once the CPU has noticed, so all starts may come before the first stop.
+  void tell_of_channels(void* context, void* kernel) {
+    if constexpr (kAbi >= 4) {
+      std::vector<void*> handles;
+      for (std::size_t i = 0; i < channel_times.size(); ++i) {
+        Descr event = descriptor(ncclProfileKernelCh, kernel);
+        event.kernelCh.channelId = static_cast<std::uint8_t>(i);
+        event.kernelCh.pTimer = channel_times[i].first;
+        handles.push_back(start(context, event));
+      }
+      for (std::size_t i = 0; i < channel_times.size(); ++i) {
+        if (handles[i] == nullptr) continue;
+        ncclProfilerKernelChStateArgs_v4_t arguments{channel_times[i].second};
+        plugin_.recordEventState(handles[i], ncclProfilerKernelChStop, &arguments);
+        stop(handles[i]);
+      }
+    }
   }
 
   const Plugin& plugin_;

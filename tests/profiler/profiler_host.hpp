@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vernier/abi/nccl_profiler.h"
@@ -73,6 +74,11 @@ class ProfilerHost {
   // Whether a kernel's event comes before that of its launch; which of the two NCCL does is not
   // told.
   bool kernel_before_launch = false;
+
+  // What each channel of a kernel writes: its start and its stop, ns of the GPU. From v4 on, and
+  // where the plugin asks for KernelCh, NCCL's proxy thread tells of them once the kernel has
+  // ended.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> channel_times;
 
   void set_mask(int mask) { mask_ = mask; }
   [[nodiscard]] int mask() const { return mask_; }

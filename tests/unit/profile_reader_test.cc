@@ -12,7 +12,7 @@ namespace {
 const std::string kHeader =
     R"({"vernier_profile":1,"vernier":"0.1.0","host":"h","pid":1,"started_ns":1,"written_ns":2,)"
     R"("last_counted_ns":0,"nccl":null,"profiler_abi":5,"mode":"counts","dropped":0,)"
-    R"("lost_samples":{"no_event":0,"several_calls":0,"torn":0}})"
+    R"("lost_samples":{"no_event":0,"several_calls":0,"torn":0,"kernels":0}})"
     "\n";
 const std::string kCommunicator =
     R"({"communicator":1,"comm_id":"aa","name":"","nodes":1,"ranks":4,"rank":0})"

@@ -66,6 +66,7 @@ struct Profile {
   std::uint64_t unsampled = 0;
   std::uint64_t mixed_samples = 0;
   std::uint64_t torn_samples = 0;
+  std::uint64_t untimed_kernels = 0;
   std::vector<Communicator> communicators;
   std::vector<Call> calls;
 };

@@ -129,6 +129,7 @@ void read_header(const Json& json, Profile& profile) {
   profile.unsampled = natural(lost, "no_event", kAny);
   profile.mixed_samples = natural(lost, "several_calls", kAny);
   profile.torn_samples = natural(lost, "torn", kAny);
+  profile.untimed_kernels = natural(lost, "kernels", kAny);
 }
 
 // An object. Throws Malformed, of whatever kind the rubbish is.

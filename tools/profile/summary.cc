@@ -151,16 +151,18 @@ void print_lost_samples(const Job& job) {
   std::uint64_t unsampled = 0;
   std::uint64_t mixed = 0;
   std::uint64_t torn = 0;
+  std::uint64_t kernels = 0;
   for (const Profile& profile : job.profiles) {
     unsampled += profile.unsampled;
     mixed += profile.mixed_samples;
     torn += profile.torn_samples;
+    kernels += profile.untimed_kernels;
   }
-  if (unsampled + mixed + torn == 0) return;
-  print_result(
-      fmt::format("Not timed: {} launches for want of an event, {} of several calls at once; "
-                  "{} readings that a replay overtook.",
-                  unsampled, mixed, torn));
+  if (unsampled + mixed + torn + kernels == 0) return;
+  print_result(fmt::format(
+      "Not timed, for want of an event: {} launches; of several calls at once: {}; overtaken by a "
+      "replay: {} readings; without sound times: {} kernels.",
+      unsampled, mixed, torn, kernels));
 }
 
 std::string head(const LoadedJob& loaded) {
@@ -215,8 +217,9 @@ ExitCode print_summary(const SummaryOptions& options) {
   if (!loaded->traffic.rows.empty()) print_result("\n" + table_text(loaded->traffic) + "\n");
   if (const std::string latencies = latency_table_text(loaded->traffic); !latencies.empty()) {
     print_result(
-        "GPU time of launches that were timed, waiting for slower ranks included; after a pause a "
-        "launch waits longest:\n\n" +
+        "GPU time of what was timed, waiting for slower ranks included; after a pause a launch "
+        "waits "
+        "longest:\n\n" +
         latencies + "\n");
   }
   if (loaded->traffic.untold_calls > 0) {

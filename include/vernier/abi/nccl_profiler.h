@@ -160,6 +160,18 @@ typedef struct {
   uint8_t nChannels;
 } ncclProfilerP2p_v4_t;
 
+/* Child of Coll or P2p: what one channel of its kernel wrote, ns of the GPU's timer. Started once the
+ * CPU has noticed; the stop comes as a state. */
+typedef struct {
+  uint8_t channelId;
+  uint64_t pTimer;
+} ncclProfilerKernelCh_v4_t;
+
+enum { ncclProfilerKernelChStop = 22 };
+typedef struct {
+  uint64_t pTimer;
+} ncclProfilerKernelChStateArgs_v4_t; /* of a union, of which it is the first member */
+
 typedef struct {
   uint8_t type;
   void* parentObj;
@@ -167,6 +179,7 @@ typedef struct {
   union {
     ncclProfilerColl_v4_t coll;
     ncclProfilerP2p_v4_t p2p;
+    ncclProfilerKernelCh_v4_t kernelCh;
   };
 } ncclProfilerEventDescr_v4_t;
 
@@ -202,6 +215,7 @@ typedef struct {
     ncclProfilerKernelLaunch_v5_t kernelLaunch;
     ncclProfilerColl_v4_t coll; /* a parentGroup follows */
     ncclProfilerP2p_v4_t p2p;   /* a parentGroup follows */
+    ncclProfilerKernelCh_v4_t kernelCh;
     uint8_t size[88];
   };
 } ncclProfilerEventDescr_v5_t;
@@ -227,6 +241,7 @@ typedef struct {
     ncclProfilerKernelLaunch_v5_t kernelLaunch;
     ncclProfilerColl_v4_t coll;
     ncclProfilerP2p_v4_t p2p;
+    ncclProfilerKernelCh_v4_t kernelCh;
     ncclProfilerCeColl_v6_t ceColl;
     uint8_t size[88];
   };
@@ -302,6 +317,9 @@ VERNIER_AT(ncclProfilerEventDescr_v4_t, coll.nChannels, 80);
 VERNIER_AT(ncclProfilerEventDescr_v4_t, coll.proto, 96);
 VERNIER_AT(ncclProfilerEventDescr_v4_t, p2p.datatype, 40);
 VERNIER_AT(ncclProfilerEventDescr_v4_t, p2p.nChannels, 60);
+VERNIER_AT(ncclProfilerEventDescr_v4_t, kernelCh.channelId, 24);
+VERNIER_AT(ncclProfilerEventDescr_v4_t, kernelCh.pTimer, 32);
+VERNIER_AT(ncclProfilerEventDescr_v6_t, kernelCh.pTimer, 32);
 VERNIER_AT(ncclProfilerEventDescr_v5_t, rank, 16);
 VERNIER_AT(ncclProfilerEventDescr_v5_t, collApi.datatype, 40);
 VERNIER_AT(ncclProfilerEventDescr_v5_t, collApi.graphCaptured, 64);
