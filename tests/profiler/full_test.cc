@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Mode full: every kernel, timed by what its channels write.
+#include <chrono>
 #include <thread>
 
 #include "plugin/profiler/kernel_timer.hpp"
@@ -41,6 +42,9 @@ TEST_P(Full, AKernelLastsFromItsFirstStartToItsLastStop) {
               10'000 * 0.032);
   EXPECT_EQ(timed.enqueued, 100u);
   EXPECT_EQ(read().untimed_kernels, 0u);
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  call();  // something new to write
+  EXPECT_EQ(profile::samples_of(kernel().latency_ns), 101u) << "a kernel was counted again";
 }
 
 TEST_P(Full, ItsCostIsSaid) {
