@@ -46,6 +46,24 @@ void add_export(CLI::App& parent, Action& action) {
       ->type_name("FILE");
 }
 
+void add_diff(CLI::App& parent, Action& action) {
+  CLI::App& command = *parent.add_subcommand(
+      "diff", "Two jobs side by side: calls, kernels, and medians with intervals");
+  const auto options = std::make_shared<DiffOptions>();
+  command.callback([options, &action] { action = [options] { return diff_profiles(*options); }; });
+  command.add_option("baseline", options->baseline, "NCCL_VERNIER_LOG_DIR of one job")
+      ->required()
+      ->type_name("DIR");
+  command.add_option("candidate", options->candidate, "NCCL_VERNIER_LOG_DIR of the other")
+      ->required()
+      ->type_name("DIR");
+  command.add_flag("--json", options->json, "print one JSON document instead of text");
+  command.footer(
+      "A ratio is baseline over candidate: above 1 the candidate is faster. \"slower\" means that "
+      "the\n"
+      "whole interval is below 1; then the exit status is 1.");
+}
+
 void add_suggest(CLI::App& parent, Action& action) {
   CLI::App& command = *parent.add_subcommand(
       "suggest", "Calls that a policy can touch, and how often they came (JSON)");
@@ -75,6 +93,7 @@ void add_profile_commands(CLI::App& app, Action& action) {
   parent.require_subcommand(1);
   add_summary(parent, action);
   add_export(parent, action);
+  add_diff(parent, action);
   add_suggest(parent, action);
   add_top(parent, action);
 }

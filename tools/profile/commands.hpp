@@ -23,6 +23,13 @@ struct ExportOptions {
 };
 [[nodiscard]] ExitCode export_profile(const ExportOptions& options);
 
+struct DiffOptions {
+  std::string baseline;
+  std::string candidate;
+  bool json = false;
+};
+[[nodiscard]] ExitCode diff_profiles(const DiffOptions& options);
+
 struct SuggestOptions {
   std::string directory;
 };

@@ -11,8 +11,8 @@
 
 namespace vernier::profile {
 
-// Numbers of the process that has least, and of that which has most, of those that made such calls. A
-// process is a rank, as a rule.
+// Numbers of the process that has least, and of that which has most, of those that made such calls.
+// A process is a rank, as a rule.
 struct Range {
   std::uint64_t least = 0;
   std::uint64_t most = 0;
@@ -32,8 +32,8 @@ struct Row {
   std::string protocol;
   int channels = 0;
 
-  Range calls;      // a rank; in graphs: captures
-  Range replayed;   // a rank, by graphs; 0 where NCCL does not tell
+  Range calls;     // a rank; in graphs: captures
+  Range replayed;  // a rank, by graphs; 0 where NCCL does not tell
   int processes = 0;
   Latency latency_ns;    // of all processes, of the launches that were timed
   Latency after_gap_ns;  // of those that waited for other ranks after a pause
@@ -49,7 +49,7 @@ struct Traffic {
   std::uint64_t warm_up_calls = 0;    // one-element allreduces, as vLLM makes to wake NCCL up
   std::uint64_t calls = 0;            // of all ranks, eager and captured, without warm-up
   std::uint64_t touchable_calls = 0;  // of them those whose kernel a policy could choose
-  std::uint64_t untold_calls = 0;     // broadcasts of NCCL 2.29 and later: their kernels are not told
+  std::uint64_t untold_calls = 0;  // broadcasts of NCCL 2.29 and later: their kernels are not told
   std::uint64_t dropped = 0;
 };
 
