@@ -100,12 +100,12 @@ int replace_file(const std::string& path, std::string_view text) {
   return error;
 }
 
-int append_line(const std::string& path, std::string_view line) {
+int append_text(const std::string& path, std::string_view text) {
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (file < 0) return errno;
   struct stat before {};
   const bool known = fstat(file, &before) == 0;
-  const int error = write_text(file, std::string(line) + '\n');
+  const int error = write_text(file, text);
   // Not a piece of a line, to which the next one would be glued.
   if (error != 0 && known) (void)!ftruncate(file, before.st_size);
   return close(file) != 0 && error == 0 ? errno : error;

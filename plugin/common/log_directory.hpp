@@ -31,8 +31,8 @@ struct ProcessName {
 // Returns 0 or an errno; after an error what was there is still there.
 [[nodiscard]] int replace_file(const std::string& path, std::string_view text);
 
-// One line at the end. Returns 0 or an errno.
-[[nodiscard]] int append_line(const std::string& path, std::string_view line);
+// Whole lines at the end, all or none. Returns 0 or an errno.
+[[nodiscard]] int append_text(const std::string& path, std::string_view text);
 
 // A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
 [[nodiscard]] std::string json_string(std::string_view text);

@@ -34,15 +34,18 @@ std::optional<int> parse_timeout_ms(std::string_view text) {
   return parse_positive(text, kMaxTimeoutMs);
 }
 
+std::optional<int> parse_log_mb(std::string_view text) { return parse_positive(text, kMaxLogMb); }
+
 std::optional<ProfileMode> parse_profile_mode(std::string_view text) {
   constexpr std::string_view kSampled = "sampled";
   if (text == "counts") return ProfileMode{};
-  if (text == "full") return ProfileMode{0, true};
-  if (text == kSampled) return ProfileMode{kDefaultSampleEvery, false};
+  if (text == "full") return ProfileMode{0, true, false};
+  if (text == "full:raw") return ProfileMode{0, true, true};
+  if (text == kSampled) return ProfileMode{kDefaultSampleEvery, false, false};
   if (!text.starts_with("sampled:")) return std::nullopt;
   const auto every = parse_positive(text.substr(kSampled.size() + 1), kMaxSampleEvery);
   if (!every) return std::nullopt;
-  return ProfileMode{static_cast<std::uint32_t>(*every), false};
+  return ProfileMode{static_cast<std::uint32_t>(*every), false, false};
 }
 
 std::optional<std::string> get_env(const char* name) {

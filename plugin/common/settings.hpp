@@ -23,9 +23,9 @@ inline constexpr std::array<Variable, 6> kVariables = {{
     {"NCCL_VERNIER_POLICY", "policy: a path, or inline: and base64"},
     {"NCCL_VERNIER_MODE", "apply (default), observe or off"},
     {"NCCL_VERNIER_AGREE_TIMEOUT_MS", "how long ranks of a node wait for one another (10000)"},
-    {"NCCL_VERNIER_PROFILE", "counts (default), sampled[:N] or full"},
+    {"NCCL_VERNIER_PROFILE", "counts (default), sampled[:N], full or full:raw"},
     {"NCCL_VERNIER_LOG_DIR", "where the profiler writes"},
-    {"NCCL_VERNIER_LOG_MAX_MB", "how much it writes at most"},
+    {"NCCL_VERNIER_LOG_MAX_MB", "how much of full:raw is kept"},
 }};
 
 enum class Mode { apply, observe, off };
@@ -38,15 +38,21 @@ inline constexpr int kDefaultTimeoutMs = 10'000;
 inline constexpr int kMaxTimeoutMs = 600'000;
 [[nodiscard]] std::optional<int> parse_timeout_ms(std::string_view text);
 
-// A value of NCCL_VERNIER_PROFILE: counts, sampled, sampled:N with N from 1 to kMaxSampleEvery, or
-// full; nullopt for any other text.
+// A value of NCCL_VERNIER_PROFILE: counts, sampled, sampled:N with N from 1 to kMaxSampleEvery,
+// full or full:raw; nullopt for any other text.
 struct ProfileMode {
   std::uint32_t sample_every = 0;  // one launch in so many is timed; 0: none
   bool full = false;               // every kernel is
+  bool raw = false;                // and each is kept
 };
 inline constexpr std::uint32_t kDefaultSampleEvery = 64;
 inline constexpr std::uint32_t kMaxSampleEvery = 1'000'000;
 [[nodiscard]] std::optional<ProfileMode> parse_profile_mode(std::string_view text);
+
+// A value of NCCL_VERNIER_LOG_MAX_MB: 1 to kMaxLogMb.
+inline constexpr int kDefaultLogMb = 64;
+inline constexpr int kMaxLogMb = 1'000'000;
+[[nodiscard]] std::optional<int> parse_log_mb(std::string_view text);
 
 // The value of an environment variable, or nullopt. NCCL has copied its nccl.conf files into the
 // environment by the time it loads a plugin.

@@ -63,7 +63,7 @@ void KernelTimer::channel_stopped(void* handle, std::uint64_t gpu_ns) noexcept {
   }
 }
 
-void KernelTimer::read(LatencyBook& book) {
+void KernelTimer::read(LatencyBook& book, RawLog& raw) {
   if (!enabled()) return;
   for (Kernel& kernel : kernels_) {
     if (kernel.use.load(std::memory_order_acquire) % 2 == 1) continue;
@@ -72,6 +72,7 @@ void KernelTimer::read(LatencyBook& book) {
     const std::uint64_t start_ns = kernel.start_ns.load(std::memory_order_relaxed);
     const std::uint64_t stop_ns = kernel.stop_ns.load(std::memory_order_relaxed);
     const bool sound = start_ns != 0 && start_ns <= stop_ns && stop_ns - start_ns < kLongestNs;
+    if (sound) raw.add(*call, start_ns, stop_ns);
     if (!sound || !book.add(call, stop_ns - start_ns, false)) {
       lost_.fetch_add(1, std::memory_order_relaxed);
     }

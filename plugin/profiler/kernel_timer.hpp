@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "plugin/profiler/latency_book.hpp"
+#include "plugin/profiler/raw_log.hpp"
 
 namespace vernier {
 
@@ -38,7 +39,7 @@ class KernelTimer {
 
   // The rest is for the thread that reads.
 
-  void read(LatencyBook& book);
+  void read(LatencyBook& book, RawLog& raw);
   // Kernels that were not timed: too many were under way, or what came back made no sense.
   [[nodiscard]] std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
 

@@ -91,34 +91,36 @@ std::string latency_text(const std::vector<const Latencies*>& all) {
                      histogram_text(all, &Latencies::after_gap));
 }
 
-std::string call_line(const CallName& name, const CallRow& row) {
-  const auto& [communicator, operation, data_type, count, captured, bucket, told] = name;
-  std::string line = fmt::format(
-      "{{\"call\":\"{}\",\"communicator\":{},\"data_type\":\"{}\",\"{}\":{},"
-      "\"captured\":{},\"calls\":{},\"kernels\":[",
+// What a call is, without the braces.
+std::string call_members(std::uint32_t communicator, Operation operation, DataType data_type,
+                         std::uint64_t count, bool captured, bool bucket) {
+  return fmt::format(
+      "\"call\":\"{}\",\"communicator\":{},\"data_type\":\"{}\",\"{}\":{},\"captured\":{}",
       kOperationNames[static_cast<std::size_t>(operation)], communicator,
       kDataTypeNames[static_cast<std::size_t>(data_type)], bucket ? "bucket_bytes" : "count", count,
-      captured, told ? fmt::to_string(row.calls) : "null");
+      captured);
+}
+
+std::string kernel_members(std::uint8_t algorithm, std::uint8_t protocol, std::uint8_t channels) {
+  return fmt::format("\"algorithm\":{},\"protocol\":{},\"channels\":{}", algorithm_text(algorithm),
+                     protocol_text(protocol), channels);
+}
+
+std::string call_line(const CallName& name, const CallRow& row) {
+  const auto& [communicator, operation, data_type, count, captured, bucket, told] = name;
+  std::string line =
+      fmt::format("{{{},\"calls\":{},\"kernels\":[",
+                  call_members(communicator, operation, data_type, count, captured, bucket),
+                  told ? fmt::to_string(row.calls) : "null");
   bool first = true;
   for (const auto& [kernel, counts] : row.kernels) {
     const auto& [algorithm, protocol, channels] = kernel;
-    line += fmt::format(
-        "{}{{\"algorithm\":{},\"protocol\":{},\"channels\":{},\"enqueued\":{},\"replayed\":{}{}}}",
-        first ? "" : ",", algorithm_text(algorithm), protocol_text(protocol), channels,
-        counts.count, counts.replayed, latency_text(counts.latencies));
+    line += fmt::format("{}{{{},\"enqueued\":{},\"replayed\":{}{}}}", first ? "" : ",",
+                        kernel_members(algorithm, protocol, channels), counts.count,
+                        counts.replayed, latency_text(counts.latencies));
     first = false;
   }
   return line + "]}\n";
-}
-
-std::string communicator_line(const ProfiledCommunicator& communicator) {
-  const CommunicatorDescription& told = communicator.told;
-  return fmt::format(
-      "{{\"communicator\":{},\"comm_id\":\"{:016x}\",\"name\":{},\"nodes\":{},\"ranks\":{},"
-      "\"rank\":{}}}\n",
-      communicator.index, told.comm_id != 0 ? told.comm_id : communicator.seen_comm_id.load(),
-      json_string(told.name), told.nodes, told.ranks,
-      told.rank >= 0 ? told.rank : communicator.seen_rank.load());
 }
 
 std::uint64_t dropped(const Recorder& recorder) {
@@ -130,6 +132,27 @@ std::uint64_t dropped(const Recorder& recorder) {
 }
 
 }  // namespace
+
+std::string communicator_text(const ProfiledCommunicator& communicator) {
+  const CommunicatorDescription& told = communicator.told;
+  return fmt::format(
+      "{{\"communicator\":{},\"comm_id\":\"{:016x}\",\"name\":{},\"nodes\":{},\"ranks\":{},"
+      "\"rank\":{}}}",
+      communicator.index, told.comm_id != 0 ? told.comm_id : communicator.seen_comm_id.load(),
+      json_string(told.name), told.nodes, told.ranks,
+      told.rank >= 0 ? told.rank : communicator.seen_rank.load());
+}
+
+std::string call_text(const CallKey& call) {
+  return "{" +
+         call_members(call.communicator, call.operation, call.data_type, call.count, call.captured,
+                      call.bucket) +
+         "}";
+}
+
+std::string kernel_text(const CallKey& kernel) {
+  return "{" + kernel_members(kernel.algorithm, kernel.protocol, kernel.channels) + "}";
+}
 
 std::string profile_text(Recorder& recorder, const LatencyBook& book, const ProfileHeader& header) {
   const auto rows = merge(recorder, book);
@@ -148,7 +171,7 @@ std::string profile_text(Recorder& recorder, const LatencyBook& book, const Prof
   std::size_t lines = 1;
   for (const ProfiledCommunicator* const communicator : recorder.communicators()) {
     if (!used.contains(communicator->index)) continue;
-    text += communicator_line(*communicator);
+    text += communicator_text(*communicator) + '\n';
     ++lines;
   }
   for (const auto& [name, row] : rows) text += call_line(name, row);

@@ -27,6 +27,11 @@ struct ProfileHeader {
 [[nodiscard]] std::string profile_text(Recorder& recorder, const LatencyBook& book,
                                        const ProfileHeader& header);
 
+// Its parts, JSON objects: for the raw log.
+[[nodiscard]] std::string communicator_text(const ProfiledCommunicator& communicator);
+[[nodiscard]] std::string call_text(const CallKey& call);
+[[nodiscard]] std::string kernel_text(const CallKey& kernel);
+
 // Events counted so far: where it has not changed there is nothing to write.
 [[nodiscard]] std::uint64_t events_counted(const Recorder& recorder);
 

@@ -85,6 +85,7 @@ std::optional<std::string> ProfileWriter::start_once(const std::string& director
   header_.nccl = nccl;
   header_.profiler_abi = profiler_abi;
   header_.mode = "counts";  // until timing has begun
+  if (raw_bytes_ != 0) raw_.start(directory, raw_bytes_);
   header_.written_ns = wall_clock_ns();
   if (const int error = replace_file(path_, profile_text(Recorder::instance(), book_, header_))) {
     return describe(path_, error);
@@ -128,7 +129,8 @@ void ProfileWriter::read_times() {
   Sampler& sampler = Sampler::instance();
   KernelTimer& kernels = KernelTimer::instance();
   sampler.read(book_);
-  kernels.read(book_);
+  kernels.read(book_, raw_);
+  if (const int error = raw_.write()) note_problem(path_ + " (raw)", error);
   header_.mode = kernels.enabled()      ? "full"
                  : sampler.every() == 0 ? "counts"
                                         : fmt::format("sampled:{}", sampler.every());
@@ -147,9 +149,18 @@ void ProfileWriter::write_if_new() {
   counted_events_ = events;
   const int error = replace_file(path_, profile_text(recorder, book_, header_));
   if (error == 0) written_events_ = events;
+  note_problem(path_, error);
+}
+
+void ProfileWriter::note_problem(const std::string& path, int error) {
   const std::lock_guard lock(problem_mutex_);
   write_problem_.reset();
-  if (error != 0) write_problem_ = describe(path_, error);
+  if (error != 0) write_problem_ = describe(path, error);
+}
+
+void ProfileWriter::keep_raw(std::uint64_t max_bytes) {
+  const std::lock_guard lock(start_mutex_);
+  raw_bytes_ = max_bytes;
 }
 
 void ProfileWriter::flush(std::chrono::milliseconds longest) noexcept {

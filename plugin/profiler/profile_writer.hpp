@@ -12,6 +12,7 @@
 #include <string>
 
 #include "plugin/profiler/profile_text.hpp"
+#include "plugin/profiler/raw_log.hpp"
 
 namespace vernier {
 
@@ -23,6 +24,9 @@ class ProfileWriter {
   // in words; then nothing is recorded in this process, and nothing is tried again.
   [[nodiscard]] std::optional<std::string> start(const std::string& directory,
                                                  const std::string& nccl, int profiler_abi);
+
+  // Keeps every kernel that is timed, in at most `max_bytes`. Before start().
+  void keep_raw(std::uint64_t max_bytes);
 
   // Has the thread write now, and waits for it, but not for a disk that hangs.
   void flush(std::chrono::milliseconds longest) noexcept;
@@ -39,11 +43,13 @@ class ProfileWriter {
   void run() noexcept;
   void read_times();
   void write_if_new();
+  void note_problem(const std::string& path, int error);
 
   std::atomic<bool> stopped_ = false;
   std::mutex start_mutex_;
   bool started_ = false;
   std::optional<std::string> start_problem_;
+  std::uint64_t raw_bytes_ = 0;  // 0: none are kept
 
   std::atomic<std::uint32_t> wanted_ = 0;   // writings that were asked for
   std::atomic<std::uint32_t> written_ = 0;  // the last of them that was done
@@ -54,6 +60,7 @@ class ProfileWriter {
   std::string path_;
   ProfileHeader header_;
   LatencyBook book_;
+  RawLog raw_;
   std::uint64_t written_events_ = 0;
   std::uint64_t counted_events_ = 0;
 };

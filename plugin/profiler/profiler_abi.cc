@@ -44,16 +44,26 @@ ProfileMode profile_mode(const NcclLog& log) {
   if (text.empty()) return {};
   const auto mode = parse_profile_mode(text);
   if (!mode) {
-    log.warn_once("mode", fmt::format("NCCL_VERNIER_PROFILE is {}; allowed: counts, sampled, "
-                                      "sampled:N with N from 1 to {}, full; counts is used",
-                                      in_quotes(text), kMaxSampleEvery));
+    log.warn_once("mode",
+                  fmt::format("NCCL_VERNIER_PROFILE is {}; allowed: counts, sampled, "
+                              "sampled:N with N from 1 to {}, full, full:raw; counts is used",
+                              in_quotes(text), kMaxSampleEvery));
   }
   return mode.value_or(ProfileMode{});
 }
 
+std::uint64_t max_log_bytes(const NcclLog& log) {
+  const std::string text = get_env("NCCL_VERNIER_LOG_MAX_MB").value_or("");
+  const auto mb = parse_log_mb(text);
+  if (!mb && !text.empty()) {
+    log.warn_once("size", fmt::format("NCCL_VERNIER_LOG_MAX_MB is {}; allowed: 1 to {}; {} is used",
+                                      in_quotes(text), kMaxLogMb, kDefaultLogMb));
+  }
+  return static_cast<std::uint64_t>(mb.value_or(kDefaultLogMb)) << 20;
+}
+
 // Event types of timing, where that can be had; else one warning, and calls are counted only.
-int start_timing(int profiler_abi, const NcclLog& log) {
-  const ProfileMode mode = profile_mode(log);
+int start_timing(int profiler_abi, const ProfileMode& mode, const NcclLog& log) {
   std::optional<std::string> problem;
   if (mode.full) {
     if (profiler_abi >= 4) {
@@ -88,6 +98,8 @@ ProfiledCommunicator* start(int profiler_abi, CommunicatorDescription descriptio
     log.warn_once("directory", "NCCL_VERNIER_LOG_DIR is not set: nothing is recorded");
     return nullptr;
   }
+  const ProfileMode mode = profile_mode(log);
+  if (mode.raw) ProfileWriter::instance().keep_raw(max_log_bytes(log));
   const auto version = find_nccl_version(logger);
   const auto problem = ProfileWriter::instance().start(
       *directory, version ? format_nccl_version(*version) : "", profiler_abi);
@@ -98,7 +110,7 @@ ProfiledCommunicator* start(int profiler_abi, CommunicatorDescription descriptio
   if (const auto failed = ProfileWriter::instance().problem()) {
     log.warn_once("write", *failed + "; counting goes on, and writing is tried every second");
   }
-  mask |= activation_mask(profiler_abi) | start_timing(profiler_abi, log);
+  mask |= activation_mask(profiler_abi) | start_timing(profiler_abi, mode, log);
   return &Recorder::instance().add(std::move(description));
 }
 

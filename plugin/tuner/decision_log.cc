@@ -19,7 +19,7 @@ std::string decision_line(const Activation& activation, const CommunicatorFacts&
   const ProcessName& process = process_name();
   return fmt::format(
       "{{\"vernier_tuner\":1,\"host\":{},\"pid\":{},\"comm_id\":{},\"ranks\":{},\"nodes\":{},"
-      "\"digest\":{},\"mode\":{},\"reason\":\"{}\",\"detail\":{}}}",
+      "\"digest\":{},\"mode\":{},\"reason\":\"{}\",\"detail\":{}}}\n",
       json_string(process.host), process.pid,
       facts.comm_id ? fmt::format("\"{:016x}\"", *facts.comm_id) : "null", facts.nranks,
       facts.nnodes, digest.empty() ? "null" : json_string(digest), json_string(activation.mode),
@@ -43,7 +43,7 @@ void log_decision(const Activation& activation, const CommunicatorFacts& facts,
   const bool readable = activation.policy != nullptr && activation.policy->policy();
   const std::string digest = readable ? activation.policy->digest() : "";
   const std::string path = log_path(*directory, "tuner");
-  int error = append_line(path, decision_line(activation, facts, digest));
+  int error = append_text(path, decision_line(activation, facts, digest));
   if (error == 0 && readable) error = keep_policy(*directory, *activation.policy->policy(), digest);
   if (error == 0) return;
   log.warn_once("decision log", fmt::format("{}: {}; decisions are not logged there", *directory,

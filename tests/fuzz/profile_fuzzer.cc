@@ -18,6 +18,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } catch (const Malformed& problem) {
     if (std::string_view(problem.what()).empty()) std::abort();
   }
+  try {
+    const RawFile raw = read_raw("r", text, job.problems);
+    for (const RawKernel& kernel : raw.kernels) {
+      if (kernel.kind >= raw.kinds.size() || kernel.stop_ns < kernel.start_ns) std::abort();
+    }
+  } catch (const Malformed& problem) {
+    if (std::string_view(problem.what()).empty()) std::abort();
+  }
   job.tuner_decisions = read_tuner_decisions("t", text, job.problems);
   std::vector<std::string> problems;
   const Traffic traffic = gather_traffic(job, "/nowhere", problems);

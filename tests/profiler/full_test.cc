@@ -2,6 +2,7 @@
 //
 // Mode full: every kernel, timed by what its channels write.
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "plugin/profiler/kernel_timer.hpp"
@@ -99,6 +100,70 @@ TEST_P(Full, SeveralThreadsAreTimedAtOnce) {
   for (std::thread& thread : threads) thread.join();
   const profile::Kernel timed = kernel();
   EXPECT_EQ(profile::samples_of(timed.latency_ns), 4000u);
+}
+
+class Raw : public ProfilerTest {
+ protected:
+  void use(int kernels) {
+    setenv("NCCL_VERNIER_PROFILE", "full:raw", 1);
+    const auto host = ProfilerHost::open(5);
+    void* const context = host->init(0xabc, "tp", 1, 2, 1, log);
+    std::uint64_t now_ns = 1'000'000;
+    for (int i = 0; i < kernels; ++i) {
+      host->channel_times = {{now_ns, now_ns + 10'000}};
+      host->collective(context, {.count = 8}, {.channels = 1});
+      now_ns += 20'000;
+      if (i % 4000 == 3999) host->finalize(context);  // reads
+    }
+    host->finalize(context);
+  }
+};
+
+TEST_F(Raw, EveryKernelIsKept) {
+  use(1000);
+  const profile::Job job = profile::read_job(directory_, profile::WithRaw::yes);
+  EXPECT_TRUE(job.problems.empty()) << job.problems.front();
+  ASSERT_EQ(job.raw.size(), 1u);
+  const profile::RawFile& raw = job.raw[0];
+  ASSERT_EQ(raw.kernels.size(), 1000u);
+  for (std::size_t i = 0; i < raw.kernels.size(); ++i) {
+    EXPECT_EQ(raw.kernels[i].start_ns, 1'000'000 + i * 20'000);
+    EXPECT_EQ(raw.kernels[i].stop_ns - raw.kernels[i].start_ns, 10'000u);
+  }
+  ASSERT_EQ(raw.kinds.size(), 1u);
+  EXPECT_EQ(raw.kinds[0].communicator.rank, 1);
+  EXPECT_EQ(raw.kinds[0].communicator.comm_id, "0000000000000abc");
+  EXPECT_EQ(raw.kinds[0].call.operation, "allreduce");
+  EXPECT_EQ(raw.kinds[0].kernel.algorithm, "ring");
+}
+
+TEST_F(Raw, FilesStayWithinTheirBoundAndTheLatestIsKept) {
+  setenv("NCCL_VERNIER_LOG_MAX_MB", "1", 1);
+  use(80'000);
+  std::uintmax_t bytes = 0;
+  for (const std::string& name : files()) {
+    if (name.starts_with("raw")) bytes += std::filesystem::file_size(directory_ + "/" + name);
+  }
+  EXPECT_GT(bytes, 512u << 10);
+  EXPECT_LT(bytes, (1u << 20) + (512u << 10)) << "a reading more than the bound at most";
+  const profile::Job job = profile::read_job(directory_, profile::WithRaw::yes);
+  EXPECT_TRUE(job.problems.empty()) << job.problems.front();
+  std::uint64_t latest_ns = 0;
+  for (const profile::RawFile& raw : job.raw) {
+    for (const profile::RawKernel& kernel : raw.kernels) {
+      latest_ns = std::max(latest_ns, kernel.start_ns);
+    }
+  }
+  EXPECT_EQ(latest_ns, 1'000'000u + 79'999u * 20'000u);
+}
+
+TEST_F(Raw, ABoundThatIsNoneIsSaid) {
+  setenv("NCCL_VERNIER_LOG_MAX_MB", "lots", 1);
+  use(1);
+  EXPECT_NE(
+      warnings().find("NCCL_VERNIER_LOG_MAX_MB is \"lots\"; allowed: 1 to 1000000; 64 is used"),
+      std::string::npos)
+      << warnings();
 }
 
 using OldNccl = ProfilerTest;

@@ -36,10 +36,11 @@ void add_export(CLI::App& parent, Action& action) {
   command.callback([options, &action] { action = [options] { return export_profile(*options); }; });
   add_directory(command, options->directory);
   command
-      .add_option("--format", options->format,
-                  "csv: the rows of summary; jsonl: each process's own; prometheus: a textfile for "
-                  "node_exporter")
-      ->check(CLI::IsMember({"csv", "jsonl", "prometheus"}))
+      .add_option(
+          "--format", options->format,
+          "csv: the rows of summary; jsonl: each process's own; chrome: a trace for Perfetto, of "
+          "NCCL_VERNIER_PROFILE=full:raw; prometheus: a textfile for node_exporter")
+      ->check(CLI::IsMember({"csv", "jsonl", "chrome", "prometheus"}))
       ->capture_default_str();
   command.add_option("--out", options->out, "file, which appears whole or not at all; - is stdout")
       ->capture_default_str()

@@ -18,7 +18,7 @@ struct SummaryOptions {
 
 struct ExportOptions {
   std::string directory;
-  std::string format = "csv";  // or jsonl, prometheus
+  std::string format = "csv";  // or jsonl, chrome, prometheus
   std::string out = "-";
 };
 [[nodiscard]] ExitCode export_profile(const ExportOptions& options);
@@ -49,7 +49,8 @@ struct LoadedJob {
   Traffic traffic;
   bool whole;  // nothing was missing
 };
-[[nodiscard]] std::optional<LoadedJob> load_job(const std::string& directory);
+[[nodiscard]] std::optional<LoadedJob> load_job(const std::string& directory,
+                                                WithRaw raw = WithRaw::no);
 
 // "ring/ll", "copy engine", or "-".
 [[nodiscard]] std::string kernel_text(const Row& row);

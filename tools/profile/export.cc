@@ -7,7 +7,9 @@
 #include <array>
 #include <bit>
 #include <chrono>
+#include <limits>
 #include <map>
+#include <set>
 
 #include "tools/common/output.hpp"
 #include "tools/common/output_file.hpp"
@@ -72,6 +74,71 @@ std::string jsonl_text(const Job& job) {
     }
   }
   return text;
+}
+
+// Trace events, as Perfetto and chrome://tracing read them: a process for each rank, a thread for
+// each of its communicators. GPUs have clocks of their own, so ranks are only roughly in line.
+std::string chrome_text(const Job& job) {
+  std::uint64_t first_ns = std::numeric_limits<std::uint64_t>::max();
+  for (const RawFile& raw : job.raw) {
+    for (const RawKernel& kernel : raw.kernels) first_ns = std::min(first_ns, kernel.start_ns);
+  }
+  const auto microseconds = [](std::uint64_t time_ns) {
+    return fmt::format("{}.{:03}", time_ns / 1000, time_ns % 1000);
+  };
+  std::string events;
+  const auto add = [&events](const std::string& event) {
+    events += (events.empty() ? "\n" : ",\n") + event;
+  };
+  std::map<std::pair<std::string, std::uint64_t>, int> processes;  // pids repeat on other hosts
+  std::set<std::pair<int, std::uint32_t>> named;
+  for (const RawFile& raw : job.raw) {
+    const int process =
+        processes.try_emplace({raw.host, raw.pid}, static_cast<int>(processes.size()))
+            .first->second;
+    std::vector<std::string> heads;
+    for (const RawKind& kind : raw.kinds) {
+      Row row;
+      row.nbytes = tuner_bytes(kind.call, kind.communicator.ranks);
+      row.bucket = kind.call.bucket;
+      row.algorithm = kind.kernel.algorithm;
+      row.protocol = kind.kernel.protocol;
+      const std::uint32_t thread = kind.communicator.index;
+      if (named.emplace(process, thread).second) {
+        add(Json{{"ph", "M"},
+                 {"name", "process_name"},
+                 {"pid", process},
+                 {"args",
+                  {{"name", fmt::format("rank {} (process {} on {})", kind.communicator.rank,
+                                        raw.pid, raw.host)}}}}
+                .dump());
+        add(Json{{"ph", "M"},
+                 {"name", "thread_name"},
+                 {"pid", process},
+                 {"tid", thread},
+                 {"args",
+                  {{"name", fmt::format("communicator {} {}", kind.communicator.comm_id,
+                                        printable(kind.communicator.name))}}}}
+                .dump());
+      }
+      std::string head = Json{{"ph", "X"},
+                              {"name", fmt::format("{} {} {}", kind.call.operation, bytes_text(row),
+                                                   kernel_text(row))},
+                              {"cat", kind.call.captured ? "graph" : "eager"},
+                              {"pid", process},
+                              {"tid", thread},
+                              {"args", {{"channels", kind.kernel.channels}}}}
+                             .dump(-1, ' ', false, Json::error_handler_t::replace);
+      head.pop_back();  // its brace: times follow
+      heads.push_back(std::move(head));
+    }
+    for (const RawKernel& kernel : raw.kernels) {
+      add(fmt::format("{},\"ts\":{},\"dur\":{}}}", heads[kernel.kind],
+                      microseconds(kernel.start_ns - first_ns),
+                      microseconds(kernel.stop_ns - kernel.start_ns)));
+    }
+  }
+  return "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[" + events + "\n]}\n";
 }
 
 // A label value of the text format.
@@ -207,10 +274,18 @@ class PrometheusText {
 }  // namespace
 
 ExitCode export_profile(const ExportOptions& options) {
-  const auto loaded = load_job(options.directory);
+  const bool chrome = options.format == "chrome";
+  const auto loaded = load_job(options.directory, chrome ? WithRaw::yes : WithRaw::no);
   if (!loaded) return ExitCode::could_not_look;
+  if (chrome && loaded->job.raw.empty()) {
+    print_talk(
+        "vernier profile export: error: " + printable(options.directory) +
+        ": no file raw0-*.jsonl: a trace needs a job that ran with NCCL_VERNIER_PROFILE=full:raw");
+    return ExitCode::could_not_look;
+  }
   const std::string text = options.format == "csv"     ? csv_text(loaded->traffic)
                            : options.format == "jsonl" ? jsonl_text(loaded->job)
+                           : chrome                    ? chrome_text(loaded->job)
                                                        : PrometheusText(loaded->job).text();
   if (const std::string problem = write_output(options.out, text); !problem.empty()) {
     print_talk("vernier profile export: error: " + problem);

@@ -11,7 +11,7 @@
 namespace vernier::profile {
 namespace {
 
-constexpr std::size_t kMaxFileBytes = std::size_t{64} << 20;
+constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
 
 // The text, or nothing and a problem.
 std::optional<std::string> read(const std::string& file, std::vector<std::string>& problems) {
@@ -26,7 +26,7 @@ std::optional<std::string> read(const std::string& file, std::vector<std::string
 
 }  // namespace
 
-Job read_job(const std::string& directory) {
+Job read_job(const std::string& directory, WithRaw raw) {
   std::error_code error;
   std::vector<std::string> files;
   std::filesystem::directory_iterator entry(directory, error);
@@ -44,12 +44,15 @@ Job read_job(const std::string& directory) {
   for (const std::string& file : files) {
     const std::string name = std::filesystem::path(file).filename().string();
     const bool is_profile = name.starts_with("profile-");
-    if (!is_profile && !name.starts_with("tuner-")) continue;
+    const bool is_raw = name.starts_with("raw0-") || name.starts_with("raw1-");
+    if (is_raw ? raw == WithRaw::no : !is_profile && !name.starts_with("tuner-")) continue;
     const auto text = read(file, job.problems);
     if (!text) continue;
     try {
       if (is_profile) {
         job.profiles.push_back(read_profile(file, *text, job.problems));
+      } else if (is_raw) {
+        job.raw.push_back(read_raw(file, *text, job.problems));
       } else {
         const auto decisions = read_tuner_decisions(file, *text, job.problems);
         job.tuner_decisions.insert(job.tuner_decisions.end(), decisions.begin(), decisions.end());

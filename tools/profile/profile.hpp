@@ -95,13 +95,36 @@ struct TunerDecision {
 // ranks. nullopt where the data type or the ranks are not known.
 [[nodiscard]] std::optional<std::uint64_t> tuner_bytes(const Call& call, int ranks);
 
+// raw0-*.jsonl or raw1-*.jsonl: kernels one by one.
+struct RawKernel {
+  std::size_t kind = 0;
+  std::uint64_t start_ns = 0;  // of the GPU's timer; those of two GPUs are not the same clock
+  std::uint64_t stop_ns = 0;
+};
+struct RawKind {
+  Communicator communicator;
+  Call call;  // without numbers
+  Kernel kernel;
+};
+struct RawFile {
+  std::string host;
+  std::uint64_t pid = 0;
+  std::vector<RawKind> kinds;
+  std::vector<RawKernel> kernels;  // as they were read, not in order
+};
+// As read_profile.
+[[nodiscard]] RawFile read_raw(const std::string& file, std::string_view text,
+                               std::vector<std::string>& problems);
+
 // All files of a directory together.
 struct Job {
   std::vector<Profile> profiles;
   std::vector<TunerDecision> tuner_decisions;
+  std::vector<RawFile> raw;           // read where asked only
   std::vector<std::string> problems;  // files that could not be read, or not whole
 };
 // Throws Malformed where the directory cannot be read or holds no profile.
-[[nodiscard]] Job read_job(const std::string& directory);
+enum class WithRaw : bool { no, yes };
+[[nodiscard]] Job read_job(const std::string& directory, WithRaw raw = WithRaw::no);
 
 }  // namespace vernier::profile

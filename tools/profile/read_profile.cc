@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <functional>
 #include <limits>
 
@@ -67,7 +68,8 @@ Latency latency_of(const Json& json, const char* name) {
   return latency;
 }
 
-Kernel kernel_of(const Json& json) {
+// What tells a kernel, without its numbers.
+Kernel kernel_name_of(const Json& json) {
   Kernel kernel;
   kernel.algorithm = text_or_null(json, "algorithm");
   if (!kernel.algorithm.empty() && kernel.algorithm != "copy_engine") {
@@ -77,6 +79,11 @@ Kernel kernel_of(const Json& json) {
   if (!kernel.protocol.empty())
     kernel.protocol = known(kProtocolNames, kernel.protocol, "protocol");
   kernel.channels = static_cast<int>(natural(json, "channels", 255));
+  return kernel;
+}
+
+Kernel kernel_of(const Json& json) {
+  Kernel kernel = kernel_name_of(json);
   kernel.enqueued = natural(json, "enqueued", kAny);
   kernel.replayed = natural(json, "replayed", kAny);
   kernel.latency_ns = latency_of(json, "latency_ns");
@@ -84,7 +91,8 @@ Kernel kernel_of(const Json& json) {
   return kernel;
 }
 
-Call call_of(const Json& json) {
+// What tells a call, without its numbers.
+Call call_name_of(const Json& json) {
   Call call;
   call.operation = known(kOperationNames, text(json, "call"), "call");
   call.communicator = static_cast<std::uint32_t>(natural(json, "communicator", kMaxIndex));
@@ -92,6 +100,11 @@ Call call_of(const Json& json) {
   call.bucket = json.contains("bucket_bytes");
   call.count = natural(json, call.bucket ? "bucket_bytes" : "count", kAny);
   call.captured = flag(json, "captured");
+  return call;
+}
+
+Call call_of(const Json& json) {
+  Call call = call_name_of(json);
   if (!member(json, "calls").is_null()) call.calls = natural(json, "calls", kAny);
   const Json& kernels = member(json, "kernels");
   if (!kernels.is_array()) throw Malformed("\"kernels\" is not a list");
@@ -145,6 +158,26 @@ Json parse_line(std::string_view line) {
   Json json = Json::parse(line, limit, false);
   if (too_much || !json.is_object()) throw Malformed("no JSON object of ours");
   return json;
+}
+
+// [kind,start,stop]; there are many of these, so it is read by hand.
+RawKernel raw_kernel_of(std::string_view line, std::size_t kinds) {
+  std::array<std::uint64_t, 3> values{};
+  const char* at = line.data() + 1;
+  const char* const end = line.data() + line.size();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto [next, error] = std::from_chars(at, end, values[i]);
+    const char wanted = i + 1 < values.size() ? ',' : ']';
+    if (error != std::errc() || next == end || *next != wanted) {
+      throw Malformed("no [kind,start_ns,stop_ns]");
+    }
+    at = next + 1;
+  }
+  const RawKernel kernel{static_cast<std::size_t>(values[0]), values[1], values[2]};
+  if (at != end || kernel.kind >= kinds || kernel.stop_ns < kernel.start_ns) {
+    throw Malformed("no kernel of ours");
+  }
+  return kernel;
 }
 
 TunerDecision decision_of(const Json& json) {
@@ -234,6 +267,38 @@ std::vector<TunerDecision> read_tuner_decisions(const std::string& file, std::st
     }
   }
   return decisions;
+}
+
+RawFile read_raw(const std::string& file, std::string_view text,
+                 std::vector<std::string>& problems) {
+  RawFile raw;
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = take_line(text);
+    try {
+      if (number == 1) {
+        const Json json = parse_line(line);
+        if (natural(json, "vernier_raw", kAny) != kVersion) throw Malformed("another version");
+        raw.host = vernier::text(json, "host");
+        raw.pid = natural(json, "pid", kAny);
+      } else if (line.starts_with('[')) {
+        raw.kernels.push_back(raw_kernel_of(line, raw.kinds.size()));
+      } else {
+        const Json json = parse_line(line);
+        if (natural(json, "kind", kAny) != raw.kinds.size())
+          throw Malformed("\"kind\" is not the next");
+        const Json& of = member(json, "of");
+        raw.kinds.push_back({of == Json{{"communicator", 0}} ? Communicator() : communicator_of(of),
+                             call_name_of(member(json, "call")),
+                             kernel_name_of(member(json, "kernel"))});
+      }
+    } catch (const Malformed& problem) {
+      const std::string what = fmt::format("line {}: {}", number, problem.what());
+      if (number == 1) throw Malformed(what);
+      problems.push_back(fmt::format("{}: {}", file, what));
+      return raw;
+    }
+  }
+  return raw;
 }
 
 std::uint64_t samples_of(const Latency& latency) {

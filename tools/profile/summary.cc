@@ -190,9 +190,9 @@ std::string bytes_text(const Row& row) {
   return row.nbytes ? format_bytes(*row.nbytes) + (row.bucket ? ".." : "") : "?";
 }
 
-std::optional<LoadedJob> load_job(const std::string& directory) {
+std::optional<LoadedJob> load_job(const std::string& directory, WithRaw raw) {
   try {
-    LoadedJob loaded{read_job(directory), {}, true};
+    LoadedJob loaded{read_job(directory, raw), {}, true};
     loaded.traffic = gather_traffic(loaded.job, directory, loaded.job.problems);
     for (const std::string& problem : loaded.job.problems) {
       print_talk("vernier profile: " + printable(problem) + "; the rest is used");
