@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "tools/common/input.hpp"
 #include "tools/common/json_members.hpp"
@@ -27,18 +27,21 @@ std::optional<std::string> read(const std::string& file, std::vector<std::string
 }  // namespace
 
 Job read_job(const std::string& directory, WithRaw raw) {
-  std::error_code error;
-  std::vector<std::string> files;
-  std::filesystem::directory_iterator entry(directory, error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    std::error_code unknown;
-    // Not a pipe, which would never end.
-    if (entry->path().extension() == ".jsonl" && entry->is_regular_file(unknown)) {
-      files.push_back(entry->path().string());
+  // Listed twice: a file that is replaced meanwhile, as the plugin does, may be missing in a
+  // listing.
+  std::set<std::string> files;
+  for (int listing = 0; listing < 2; ++listing) {
+    std::error_code error;
+    std::filesystem::directory_iterator entry(directory, error);
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+      std::error_code unknown;
+      // Not a pipe, which would never end.
+      if (entry->path().extension() == ".jsonl" && entry->is_regular_file(unknown)) {
+        files.insert(entry->path().string());
+      }
     }
+    if (error) throw Malformed(fmt::format("{}: {}", directory, error.message()));
   }
-  if (error) throw Malformed(fmt::format("{}: {}", directory, error.message()));
-  std::sort(files.begin(), files.end());
 
   Job job;
   for (const std::string& file : files) {
