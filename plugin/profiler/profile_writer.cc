@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <system_error>
 #include <thread>
@@ -94,6 +95,8 @@ std::optional<std::string> ProfileWriter::start_once(const std::string& director
     Recorder::instance().stop();
     ProfileWriter::instance().stop();
   });
+  // Handlers run in the order opposite to that in which they were registered: CUDA's comes later.
+  std::atexit([] { ProfileWriter::instance().finish(); });
   const NoSignals none;  // the thread inherits it
   try {
     std::thread([this] { run(); }).detach();
@@ -175,6 +178,12 @@ void ProfileWriter::flush(std::chrono::milliseconds longest) noexcept {
     wait_while(written_, written, deadline);
     written = written_.load(std::memory_order_acquire);
   }
+}
+
+void ProfileWriter::finish() noexcept {
+  if (stopped_.load(std::memory_order_relaxed)) return;
+  flush(std::chrono::milliseconds(500));
+  Sampler::instance().stop();
 }
 
 std::optional<std::string> ProfileWriter::problem() {

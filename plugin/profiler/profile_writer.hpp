@@ -31,6 +31,9 @@ class ProfileWriter {
   // Has the thread write now, and waits for it, but not for a disk that hangs.
   void flush(std::chrono::milliseconds longest) noexcept;
 
+  // At exit: writes what is new; then the thread calls CUDA no more.
+  void finish() noexcept;
+
   // Why the latest writing failed, if it did; it is tried again every second.
   [[nodiscard]] std::optional<std::string> problem();
 

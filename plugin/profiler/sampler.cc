@@ -4,7 +4,9 @@
 #include <time.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <thread>
 
 #include "plugin/common/process_lifetime.hpp"
 
@@ -74,7 +76,7 @@ std::optional<std::string> Sampler::make_events(std::uint32_t every) {
 }
 
 TimedLaunch* Sampler::begin(void* stream, bool captured) noexcept {
-  const std::uint32_t every = every_.load(std::memory_order_acquire);
+  const std::uint32_t every = this->every();
   if (every == 0) return nullptr;
   thread_local Launches launches;
   const std::uint64_t now = now_ns();
@@ -136,7 +138,17 @@ void Sampler::move_base() {
   has_next_ = false;
 }
 
+void Sampler::stop() noexcept {
+  every_.store(0, std::memory_order_release);
+  // A second is much more than a reading takes; a driver that hangs must not keep the process.
+  for (int tries = 0; tries < 1000; ++tries) {
+    if (reading_.try_lock()) return reading_.unlock();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 void Sampler::read(LatencyBook& book) {
+  const std::lock_guard lock(reading_);
   if (every() == 0 || cuda_.context_set_current(context_) != kCudaSuccess) return;
   const RelaxedCaptureMode relaxed(cuda_);
   move_base();

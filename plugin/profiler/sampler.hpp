@@ -70,8 +70,12 @@ class Sampler {
   // The rest is for one thread at a time, the reading one.
 
   void read(LatencyBook& book);
+
+  // At exit: from now on nothing here calls CUDA, which is about to end itself. Waits for a reading
+  // that is under way.
+  void stop() noexcept;
   [[nodiscard]] const SamplesLost& lost() const { return lost_; }
-  [[nodiscard]] std::uint32_t every() const { return every_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint32_t every() const { return every_.load(std::memory_order_acquire); }
 
  private:
   [[nodiscard]] std::optional<std::string> make_events(std::uint32_t every);
@@ -85,6 +89,7 @@ class Sampler {
   std::optional<std::string> problem_;
 
   std::atomic<std::uint32_t> every_ = 0;  // 0: nothing is sampled
+  std::mutex reading_;                    // held while the reading thread uses CUDA
   CudaDriver cuda_{};
   void* context_ = nullptr;
   std::array<TimedLaunch, kPairs> pairs_;

@@ -2,8 +2,11 @@
 //
 // Timing of launches by CUDA events, on a libcuda whose clock the test moves.
 #include <dlfcn.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <thread>
 
@@ -226,6 +229,35 @@ TEST_F(Sampling, AnOldAbiCountsAndSaysSo) {
   EXPECT_NE(warnings().find("NCCL tells of launches from 2.28 on"), std::string::npos)
       << warnings();
   EXPECT_EQ(find(read(), "allreduce", 8).kernels.at(0).enqueued, 1u);
+}
+
+// As the stub ends, it aborts whoever still calls it.
+TEST_F(Sampling, NothingCallsCudaOnceTheProcessExits) {
+  const pid_t child = fork();
+  if (child == 0) {
+    setenv("STUB_CUDA_LINGERS", "1", 1);
+    start("sampled:1");
+    for (int i = 0; i < 1000; ++i) call(8, true);
+    cuda_->replay(30'000);
+    std::exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+// Without finalize, as a program ends that does not care.
+TEST_F(Sampling, AnExitWritesWhatIsNew) {
+  const pid_t child = fork();
+  if (child == 0) {
+    start("sampled:1");
+    for (int i = 0; i < 10; ++i) call(8);
+    std::exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(find(read(), "allreduce", 8).calls, 10u);
 }
 
 TEST_F(Sampling, CountsAsksForNoLaunches) {
