@@ -31,7 +31,7 @@ constexpr int kApiEvents = ncclProfileGroupApi | ncclProfileCollApi | ncclProfil
 constexpr std::chrono::milliseconds kLongestFlush{500};
 
 // The handle of a GroupApi event. Those of calls point to a Call, those of launches to a
-// TimedLaunch, those of kernels are null.
+// TimedLaunch; those of kernels and their channels are KernelTimer's, or null.
 char group_handle;
 
 constexpr int activation_mask(int profiler_abi) {

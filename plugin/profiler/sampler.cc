@@ -114,14 +114,13 @@ TimedLaunch* Sampler::begin(void* stream, bool captured) noexcept {
 void Sampler::end(TimedLaunch& launch) noexcept {
   const RelaxedCaptureMode relaxed(cuda_);
   const unsigned flags = launch.is_captured ? kEventRecordExternal : 0;
-  if (cuda_.event_record(launch.stop, launch.stream, flags) != kCudaSuccess)
-    launch.stream = nullptr;
+  launch.is_whole = cuda_.event_record(launch.stop, launch.stream, flags) == kCudaSuccess;
 }
 
 // A captured pair whose launch is not known stays with its graph: it is never free again.
 void Sampler::publish(TimedLaunch& launch, const Call* call) noexcept {
   if (call == nullptr) lost_.several.fetch_add(1, std::memory_order_relaxed);
-  launch.call = launch.stream == nullptr ? nullptr : call;
+  launch.call = launch.is_whole ? call : nullptr;
   launch.state.store(launch.is_captured ? State::captured : State::eager,
                      std::memory_order_release);
 }

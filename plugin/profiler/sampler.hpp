@@ -30,7 +30,8 @@ struct TimedLaunch {
   void* stop = nullptr;
   std::atomic<State> state = State::free;
   // While recording those of the thread that has it, then read only.
-  void* stream = nullptr;
+  void* stream = nullptr;  // null is the default stream
+  bool is_whole = false;   // both events were recorded
   const Call* call = nullptr;
   bool is_captured = false;
   bool after_gap = false;

@@ -161,7 +161,7 @@ class HostOf : public ProfilerHost {
     void* handle = nullptr;
     if constexpr (kAbi >= 5) {
       Descr event = descriptor(ncclProfileKernelLaunch, group);
-      event.kernelLaunch.stream = this;
+      event.kernelLaunch.stream = nullptr;  // the default stream
       handle = start(context, event);
     }
     on_launch();
