@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // fmt's functions, from its headers, compiled here once: header-only, every file that formats
-// compiles all of them again, three seconds a file.
+// compiles all of them again.
 #include <fmt/format-inl.h>
 
 // Declared `extern` or used by inline functions elsewhere, and templates.

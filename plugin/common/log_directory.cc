@@ -71,6 +71,12 @@ std::size_t utf8_length(std::string_view text) {
 
 }  // namespace
 
+std::uint64_t wall_clock_ns() {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count());
+}
+
 const ProcessName& process_name() {
   static const auto* const name = new ProcessName(make_process_name());
   return *name;

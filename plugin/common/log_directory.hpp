@@ -20,6 +20,9 @@ struct ProcessName {
 };
 [[nodiscard]] const ProcessName& process_name();
 
+// Nanoseconds since 1970.
+[[nodiscard]] std::uint64_t wall_clock_ns();
+
 // NCCL_VERNIER_LOG_DIR; nullopt where it is not set or empty. Makes the directory, not its parents;
 // whether it is there and can be written to shows when it is used.
 [[nodiscard]] std::optional<std::string> log_directory();

@@ -16,7 +16,8 @@ class ProcessLifetime {
   ProcessLifetime(const ProcessLifetime&) = delete;
   ProcessLifetime& operator=(const ProcessLifetime&) = delete;
 
-  T* operator->() { return std::launder(reinterpret_cast<T*>(storage_)); }
+  T& operator*() { return *std::launder(reinterpret_cast<T*>(storage_)); }
+  T* operator->() { return &**this; }
 
  private:
   alignas(T) unsigned char storage_[sizeof(T)];

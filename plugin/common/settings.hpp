@@ -24,7 +24,7 @@ inline constexpr std::array<Variable, 6> kVariables = {{
     {"NCCL_VERNIER_MODE", "apply (default), observe or off"},
     {"NCCL_VERNIER_AGREE_TIMEOUT_MS", "how long ranks of a node wait for one another (10000)"},
     {"NCCL_VERNIER_PROFILE", "counts (default), sampled[:N], full or full:raw"},
-    {"NCCL_VERNIER_LOG_DIR", "where the profiler writes"},
+    {"NCCL_VERNIER_LOG_DIR", "where the plugins write"},
     {"NCCL_VERNIER_LOG_MAX_MB", "how much of full:raw is kept"},
 }};
 

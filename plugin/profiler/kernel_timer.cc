@@ -7,14 +7,14 @@ namespace vernier {
 namespace {
 
 constexpr std::uint64_t kNoStart = ~std::uint64_t{0};
-constexpr std::uint64_t kLongestNs =
-    600'000'000'000;  // longer is no kernel, but a torn pair of times
+// Longer is no kernel, but a torn pair of times.
+constexpr std::uint64_t kLongestNs = 600'000'000'000;
 
 }  // namespace
 
 KernelTimer& KernelTimer::instance() {
   static ProcessLifetime<KernelTimer> timer;
-  return *timer.operator->();
+  return *timer;
 }
 
 // Places are taken in turn. One that is still under way after a whole turn has lost its events (a

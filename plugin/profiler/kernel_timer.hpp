@@ -2,7 +2,7 @@
 //
 // How long every kernel takes on the GPU, from the times that NCCL's own kernels write: one start
 // and one stop for each channel (KernelCh events, NCCL 2.27 and later). Costs microseconds a
-// kernel, in graphs too: NCCL puts a callback before each (measured: 2.7 us).
+// kernel, in graphs too: NCCL puts a callback before each.
 #pragma once
 
 #include <array>

@@ -24,12 +24,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kReadInterval{100};
 constexpr std::chrono::seconds kWriteInterval{1};
-
-std::uint64_t wall_clock_ns() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                        std::chrono::system_clock::now().time_since_epoch())
-                                        .count());
-}
+constexpr std::chrono::milliseconds kLongestFlush{500};
 
 // A thread inherits the CPU to which NCCL or the launcher tied its maker, and would disturb it
 // there. The kernel cuts the set down to what the process may use.
@@ -63,7 +58,7 @@ std::string describe(const std::string& path, int error) {
 
 ProfileWriter& ProfileWriter::instance() {
   static ProcessLifetime<ProfileWriter> writer;
-  return *writer.operator->();
+  return *writer;
 }
 
 std::optional<std::string> ProfileWriter::start(const std::string& directory,
@@ -133,7 +128,7 @@ void ProfileWriter::read_times() {
   KernelTimer& kernels = KernelTimer::instance();
   sampler.read(book_);
   kernels.read(book_, raw_);
-  if (const int error = raw_.write()) note_problem(path_ + " (raw)", error);
+  if (const int error = raw_.write()) raw_error_ = error;
   header_.mode = kernels.enabled()      ? "full"
                  : sampler.every() == 0 ? "counts"
                                         : fmt::format("sampled:{}", sampler.every());
@@ -152,13 +147,10 @@ void ProfileWriter::write_if_new() {
   counted_events_ = events;
   const int error = replace_file(path_, profile_text(recorder, book_, header_));
   if (error == 0) written_events_ = events;
-  note_problem(path_, error);
-}
-
-void ProfileWriter::note_problem(const std::string& path, int error) {
   const std::lock_guard lock(problem_mutex_);
   write_problem_.reset();
-  if (error != 0) write_problem_ = describe(path, error);
+  if (raw_error_ != 0) write_problem_ = describe("kernels one by one: " + path_, raw_error_);
+  if (error != 0) write_problem_ = describe(path_, error);
 }
 
 void ProfileWriter::keep_raw(std::uint64_t max_bytes) {
@@ -166,9 +158,9 @@ void ProfileWriter::keep_raw(std::uint64_t max_bytes) {
   raw_bytes_ = max_bytes;
 }
 
-void ProfileWriter::flush(std::chrono::milliseconds longest) noexcept {
+void ProfileWriter::flush() noexcept {
   if (stopped_.load(std::memory_order_relaxed)) return;
-  const Deadline deadline = std::chrono::steady_clock::now() + longest;
+  const Deadline deadline = std::chrono::steady_clock::now() + kLongestFlush;
   const std::uint32_t mine = wanted_.fetch_add(1, std::memory_order_acq_rel) + 1;
   wake_all(wanted_);
   std::uint32_t written = written_.load(std::memory_order_acquire);
@@ -182,7 +174,7 @@ void ProfileWriter::flush(std::chrono::milliseconds longest) noexcept {
 
 void ProfileWriter::finish() noexcept {
   if (stopped_.load(std::memory_order_relaxed)) return;
-  flush(std::chrono::milliseconds(500));
+  flush();
   Sampler::instance().stop();
 }
 

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -28,8 +27,8 @@ class ProfileWriter {
   // Keeps every kernel that is timed, in at most `max_bytes`. Before start().
   void keep_raw(std::uint64_t max_bytes);
 
-  // Has the thread write now, and waits for it, but not for a disk that hangs.
-  void flush(std::chrono::milliseconds longest) noexcept;
+  // Has the thread write now, and waits for it: half a second at most, a disk may hang.
+  void flush() noexcept;
 
   // At exit: writes what is new; then the thread calls CUDA no more.
   void finish() noexcept;
@@ -46,7 +45,6 @@ class ProfileWriter {
   void run() noexcept;
   void read_times();
   void write_if_new();
-  void note_problem(const std::string& path, int error);
 
   std::atomic<bool> stopped_ = false;
   std::mutex start_mutex_;
@@ -64,6 +62,7 @@ class ProfileWriter {
   ProfileHeader header_;
   LatencyBook book_;
   RawLog raw_;
+  int raw_error_ = 0;  // an errno: kernels were lost
   std::uint64_t written_events_ = 0;
   std::uint64_t counted_events_ = 0;
 };

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <chrono>
 #include <string>
 
 #include "plugin/common/c_edge.hpp"
@@ -27,8 +26,6 @@ namespace {
 
 constexpr int kKernelEvents = ncclProfileColl | ncclProfileP2p;
 constexpr int kApiEvents = ncclProfileGroupApi | ncclProfileCollApi | ncclProfileP2pApi;
-
-constexpr std::chrono::milliseconds kLongestFlush{500};
 
 // The handle of a GroupApi event. Those of calls point to a Call, those of launches to a
 // TimedLaunch; those of kernels and their channels are KernelTimer's, or null.
@@ -271,7 +268,7 @@ ncclResult_t record_event_state(void* handle, int state, void* arguments) noexce
 
 // May never come: files are written every second.
 ncclResult_t finalize(void*) noexcept {
-  ProfileWriter::instance().flush(kLongestFlush);
+  ProfileWriter::instance().flush();
   return ncclSuccess;
 }
 

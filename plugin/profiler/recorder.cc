@@ -61,7 +61,7 @@ struct Recorder::Thread {
 
 Recorder& Recorder::instance() {
   static ProcessLifetime<Recorder> recorder;
-  return *recorder.operator->();
+  return *recorder;
 }
 
 Recorder::Thread& Recorder::this_thread() noexcept {
@@ -195,7 +195,7 @@ void Recorder::end_launch(TimedLaunch& launch) noexcept {
 ProfiledCommunicator& Recorder::add(CommunicatorDescription description) {
   static ProcessLifetime<ProfiledCommunicator> too_many;
   const std::lock_guard lock(mutex_);
-  if (communicators_.size() == kMaxCommunicators) return *too_many.operator->();
+  if (communicators_.size() == kMaxCommunicators) return *too_many;
   auto& added = communicators_.emplace_back(std::make_unique<ProfiledCommunicator>());
   added->index = static_cast<std::uint32_t>(communicators_.size());
   added->told = std::move(description);

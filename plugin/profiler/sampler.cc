@@ -38,7 +38,7 @@ struct Launches {
 
 Sampler& Sampler::instance() {
   static ProcessLifetime<Sampler> sampler;
-  return *sampler.operator->();
+  return *sampler;
 }
 
 std::optional<std::string> Sampler::start(std::uint32_t every) {

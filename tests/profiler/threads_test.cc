@@ -86,6 +86,21 @@ TEST_F(Threads, OurThreadTakesNoSignals) {
   }
 }
 
+// Two libnccl in one process, of releases that take different symbols, have one plugin.
+TEST_F(Threads, TwoNcclImagesShareOneFileAndOneThread) {
+  const auto first = ProfilerHost::open(5);
+  const auto second = ProfilerHost::open(6);
+  void* const one = first->init(1, "tp", 1, 2, 0, log);
+  void* const two = second->init(2, "tp", 1, 2, 0, log);
+  first->collective(one, {.count = 8}, {});
+  second->collective(two, {.count = 9}, {});
+  second->finalize(two);
+  wait_for_own_thread();
+  EXPECT_EQ(own_threads("Name").size(), 1u);
+  EXPECT_EQ(find(read(), "allreduce", 8).calls, 1u);
+  EXPECT_EQ(find(read(), "allreduce", 9).calls, 1u);
+}
+
 TEST_F(Threads, AReloadGoesOnWithTheSameStateAndThread) {
   for (int round = 1; round <= 3; ++round) {
     const auto host = ProfilerHost::open(5);

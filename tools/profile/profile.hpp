@@ -52,11 +52,8 @@ struct Communicator {
 };
 
 struct Profile {
-  std::string file;
   std::string host;
   std::uint64_t pid = 0;
-  std::uint64_t started_ns = 0;
-  std::uint64_t written_ns = 0;
   std::uint64_t last_counted_ns = 0;  // 0: nothing yet
   std::string nccl;                   // empty: not known
   std::string mode;
@@ -67,9 +64,12 @@ struct Profile {
   std::uint64_t mixed_samples = 0;
   std::uint64_t torn_samples = 0;
   std::uint64_t untimed_kernels = 0;
-  std::vector<Communicator> communicators;
+  std::vector<Communicator> communicators;  // ascending by index
   std::vector<Call> calls;
 };
+
+// Null where a call's communicator is any of them.
+[[nodiscard]] const Communicator* find_communicator(const Profile& profile, std::uint32_t index);
 
 // One line of tuner-*.jsonl: what the tuner plugin decided about a communicator.
 struct TunerDecision {

@@ -5,7 +5,6 @@
 #include <array>
 #include <bit>
 #include <charconv>
-#include <functional>
 #include <limits>
 
 #include "tools/common/json_members.hpp"
@@ -124,6 +123,14 @@ Communicator communicator_of(const Json& json) {
   return communicator;
 }
 
+// Ascending, so that a search need not look at all.
+void add_communicator(Communicator communicator, Profile& profile) {
+  if (!profile.communicators.empty() && profile.communicators.back().index >= communicator.index) {
+    throw Malformed("\"communicator\" is not in ascending order");
+  }
+  profile.communicators.push_back(std::move(communicator));
+}
+
 void read_header(const Json& json, Profile& profile) {
   const std::uint64_t version = natural(json, "vernier_profile", kAny);
   if (version != kVersion) {
@@ -131,8 +138,7 @@ void read_header(const Json& json, Profile& profile) {
   }
   profile.host = text(json, "host");
   profile.pid = natural(json, "pid", kAny);
-  profile.started_ns = natural(json, "started_ns", kAny);
-  profile.written_ns = natural(json, "written_ns", kAny);
+  for (const char* const time : {"started_ns", "written_ns"}) (void)natural(json, time, kAny);
   profile.last_counted_ns = natural(json, "last_counted_ns", kAny);
   profile.nccl = text_or_null(json, "nccl");
   profile.mode = text(json, "mode");
@@ -202,55 +208,33 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-// Calls `use` with each line as JSON; false from it ends the reading. Throws Malformed with the
-// line.
-void for_each_line(std::string_view text,
-                   const std::function<bool(std::size_t, const Json&)>& use) {
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const std::string_view line = take_line(text);
-    try {
-      if (!use(number, parse_line(line))) return;
-    } catch (const Malformed& problem) {
-      throw Malformed(fmt::format("line {}: {}", number, problem.what()));
-    }
-  }
-}
-
 }  // namespace
 
 Profile read_profile(const std::string& file, std::string_view text,
                      std::vector<std::string>& problems) {
+  if (text.empty()) throw Malformed("the file is empty");
   Profile profile;
-  profile.file = file;
-  bool has_header = false;
-  bool whole = false;
-  try {
-    for_each_line(text, [&](std::size_t number, const Json& json) {
+  std::string problem = "it ends too early";
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    try {
+      const Json json = parse_line(take_line(text));
       if (number == 1) {
         read_header(json, profile);
-        has_header = true;
       } else if (json.contains("end_after_lines")) {
-        whole = natural(json, "end_after_lines", kAny) == number - 1;
-        return false;
+        if (natural(json, "end_after_lines", kAny) == number - 1) return profile;
+        break;
       } else if (json.contains("call")) {
         profile.calls.push_back(call_of(json));
       } else {
-        profile.communicators.push_back(communicator_of(json));
-        const auto& all = profile.communicators;
-        if (all.size() > 1 && all.end()[-2].index >= all.back().index) {
-          profile.communicators.pop_back();
-          throw Malformed("\"communicator\" is not in ascending order");
-        }
+        add_communicator(communicator_of(json), profile);
       }
-      return true;
-    });
-  } catch (const Malformed& problem) {
-    if (!has_header) throw;
-    problems.push_back(fmt::format("{}: {}", file, problem.what()));
-    return profile;
+    } catch (const Malformed& malformed) {
+      problem = fmt::format("line {}: {}", number, malformed.what());
+      if (number == 1) throw Malformed(problem);
+      break;
+    }
   }
-  if (!has_header) throw Malformed("the file is empty");
-  if (!whole) problems.push_back(fmt::format("{}: it ends too early", file));
+  problems.push_back(fmt::format("{}: {}", file, problem));
   return profile;
 }
 
@@ -301,6 +285,13 @@ RawFile read_raw(const std::string& file, std::string_view text,
   return raw;
 }
 
+const Communicator* find_communicator(const Profile& profile, std::uint32_t index) {
+  const auto found = std::lower_bound(
+      profile.communicators.begin(), profile.communicators.end(), index,
+      [](const Communicator& one, std::uint32_t wanted) { return one.index < wanted; });
+  return found == profile.communicators.end() || found->index != index ? nullptr : &*found;
+}
+
 std::uint64_t samples_of(const Latency& latency) {
   std::uint64_t samples = 0;
   for (const auto& [lower_ns, count] : latency) samples += count;
@@ -308,8 +299,7 @@ std::uint64_t samples_of(const Latency& latency) {
 }
 
 std::uint64_t percentile_ns(const Latency& latency, double share) {
-  double samples = 0;
-  for (const auto& [lower_ns, count] : latency) samples += static_cast<double>(count);
+  const auto samples = static_cast<double>(samples_of(latency));
   double seen = 0;
   for (const auto& [lower_ns, count] : latency) {
     seen += static_cast<double>(count);

@@ -168,13 +168,17 @@ void print_lost_samples(const Job& job) {
 std::string head(const LoadedJob& loaded) {
   std::set<std::string> hosts;
   std::set<std::string> releases;
+  std::set<std::string> modes;
   for (const Profile& profile : loaded.job.profiles) {
     hosts.insert(profile.host);
+    modes.insert(profile.mode);
     releases.insert(profile.nccl.empty() ? "of unknown version" : profile.nccl);
   }
   std::string text =
       fmt::format("processes: {}, hosts: {}, NCCL", loaded.job.profiles.size(), hosts.size());
   for (const std::string& release : releases) text += " " + printable(release);
+  text += "; mode";
+  for (const std::string& mode : modes) text += " " + printable(mode);
   return text;
 }
 

@@ -118,11 +118,8 @@ class Gatherer {
   Traffic gather() {
     for (const Profile& profile : job_.profiles) {
       traffic_.dropped += profile.dropped;
-      std::map<std::uint32_t, const Communicator*> communicators;
-      for (const Communicator& one : profile.communicators) communicators[one.index] = &one;
       for (const Call& call : profile.calls) {
-        const auto found = communicators.find(call.communicator);
-        add(profile, call, found == communicators.end() ? nullptr : found->second);
+        add(profile, call, find_communicator(profile, call.communicator));
       }
     }
     for (const auto& [kind, merged] : kinds_) traffic_.rows.push_back(row_of(kind, merged));

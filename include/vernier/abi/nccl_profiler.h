@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * NCCL's profiler plugin ABI, versions 1 to 6 (NCCL 2.23 to 2.30; later releases load v6 too), as far
- * as vernier reads it. Written from the documented layout; spelling is NCCL's so that readers can
- * look names up. A descriptor's union has more members than are declared here; its size is kept.
- * Valid C and C++. */
+ * NCCL's profiler plugin ABI, versions 1 to 6 (NCCL 2.23 to 2.30; later releases load v6 too), as
+ * far as vernier reads it. Written from the documented layout; spelling is NCCL's so that readers
+ * can look names up. A descriptor's union has more members than are declared here; its size is
+ * kept. Valid C and C++. */
 #ifndef VERNIER_ABI_NCCL_PROFILER_H
 #define VERNIER_ABI_NCCL_PROFILER_H
 
@@ -27,8 +27,8 @@ enum {
   ncclProfileCeColl = 4096
 };
 
-/* Strings of descriptors are literals of libnccl, except `name`, which is the communicator's, may be
- * NULL, and has to be copied. */
+/* Strings of descriptors are literals of libnccl, except `name`, which is the communicator's, may
+ * be NULL, and has to be copied. */
 
 /* v1 has numbers where later versions have strings; NCCL 2.27 and later fill neither name nor
  * commHash for v1 to v3. Only NCCL 2.23 looks for v1 first. */
@@ -135,8 +135,8 @@ typedef struct {
   };
 } ncclProfilerEventDescr_v3_t;
 
-/* From v4 on a communicator is described at init, and nChannels is what really runs (0 for CollNet).
- * AllGather and Broadcast arrive as bytes: count of ncclInt8. */
+/* From v4 on a communicator is described at init, and nChannels is what really runs (0 for
+ * CollNet). AllGather and Broadcast arrive as bytes: count of ncclInt8. */
 typedef struct {
   uint64_t seqNumber;
   const char* func;
@@ -160,8 +160,8 @@ typedef struct {
   uint8_t nChannels;
 } ncclProfilerP2p_v4_t;
 
-/* Child of Coll or P2p: what one channel of its kernel wrote, ns of the GPU's timer. Started once the
- * CPU has noticed; the stop comes as a state. */
+/* Child of Coll or P2p: what one channel of its kernel wrote, ns of the GPU's timer. Started once
+ * the CPU has noticed; the stop comes as a state. */
 typedef struct {
   uint8_t channelId;
   uint64_t pTimer;
@@ -255,20 +255,19 @@ typedef ncclResult_t (*ncclProfilerInit_v4_t)(void** context, int* eActivationMa
                                               const char* commName, uint64_t commHash, int nNodes,
                                               int nRanks, int rank, ncclDebugLogger_t logger);
 /* The same arguments as v4 in another order. */
-typedef ncclResult_t (*ncclProfilerInit_v5_t)(void** context, uint64_t commId,
-                                              int* eActivationMask, const char* commName,
-                                              int nNodes, int nRanks, int rank,
-                                              ncclDebugLogger_t logger);
+typedef ncclResult_t (*ncclProfilerInit_v5_t)(void** context, uint64_t commId, int* eActivationMask,
+                                              const char* commName, int nNodes, int nRanks,
+                                              int rank, ncclDebugLogger_t logger);
 
-#define VERNIER_PROFILER_STRUCT(version, init_version)                                           \
-  typedef struct {                                                                               \
-    const char* name;                                                                            \
-    ncclProfilerInit_v##init_version##_t init;                                                   \
-    ncclResult_t (*startEvent)(void* context, void** eHandle,                                    \
-                               ncclProfilerEventDescr_v##version##_t* eDescr);                   \
-    ncclResult_t (*stopEvent)(void* eHandle);                                                    \
-    ncclResult_t (*recordEventState)(void* eHandle, int eState, void* eStateArgs);               \
-    ncclResult_t (*finalize)(void* context);                                                     \
+#define VERNIER_PROFILER_STRUCT(version, init_version)                             \
+  typedef struct {                                                                 \
+    const char* name;                                                              \
+    ncclProfilerInit_v##init_version##_t init;                                     \
+    ncclResult_t (*startEvent)(void* context, void** eHandle,                      \
+                               ncclProfilerEventDescr_v##version##_t* eDescr);     \
+    ncclResult_t (*stopEvent)(void* eHandle);                                      \
+    ncclResult_t (*recordEventState)(void* eHandle, int eState, void* eStateArgs); \
+    ncclResult_t (*finalize)(void* context);                                       \
   } ncclProfiler_v##version##_t;
 VERNIER_PROFILER_STRUCT(1, 1)
 VERNIER_PROFILER_STRUCT(2, 1)
