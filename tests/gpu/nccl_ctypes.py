@@ -96,6 +96,9 @@ _SIGNATURES = {
         _POINTER, _POINTER, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, _POINTER,
         _POINTER,
     ],
+    # buffer, count, type, peer, communicator, stream
+    "ncclSend": [_POINTER, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, _POINTER, _POINTER],
+    "ncclRecv": [_POINTER, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, _POINTER, _POINTER],
 }
 
 
@@ -196,6 +199,18 @@ class NcclClient:
         self._call(
             "ncclReduce", send.data_ptr(), recv.data_ptr(), send.numel(), _DTYPES[send.dtype],
             NCCL_SUM, root, self._communicator, torch.cuda.current_stream().cuda_stream,
+        )
+
+    def send(self, send, peer):
+        self._call(
+            "ncclSend", send.data_ptr(), send.numel(), _DTYPES[send.dtype], peer,
+            self._communicator, torch.cuda.current_stream().cuda_stream,
+        )
+
+    def recv(self, recv, peer):
+        self._call(
+            "ncclRecv", recv.data_ptr(), recv.numel(), _DTYPES[recv.dtype], peer,
+            self._communicator, torch.cuda.current_stream().cuda_stream,
         )
 
     @contextlib.contextmanager

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Worker: times operations of a replayed graph by events of its own, beside the profiler's.
+
+With NCCL_VERNIER_PROFILE=sampled:8 the profiler times positions 0, 8, 16, ... of each graph here:
+the calls before a capture are a multiple of 8. Ours are read once a burst of replays has ended, so
+no reading can be torn.
+"""
+
+import argparse
+
+import torch
+
+from nccl_ctypes import NcclLibrary, PyncclClient
+from session import Session
+
+SIZES = (8 << 10, 64 << 10, 512 << 10)  # bytes
+EVERY = 8
+CALLS = 40
+BESIDE = (4, 12, 20, 28)  # positions timed by us alone
+AROUND = 16  # one that the profiler times too: its events lie within ours
+EMPTY = 36  # before it, two events with nothing between
+REPLAYS = 20_000
+BURST = 40
+
+
+class Pair:
+    def __init__(self):
+        self._events = [torch.cuda.Event(enable_timing=True, external=True) for _ in range(2)]
+
+    def __enter__(self):
+        self._events[0].record()
+
+    def __exit__(self, *_):
+        self._events[1].record()
+
+    def elapsed_ns(self):
+        return round(self._events[0].elapsed_time(self._events[1]) * 1e6)
+
+
+def time_size(session, client, nbytes):
+    """{"beside": [ns], "around": [ns], "empty": [ns]}"""
+    send = torch.ones(nbytes // 2, dtype=torch.bfloat16, device=session.device)
+    recv = torch.empty_like(send)
+    for _ in range(EVERY):
+        client.allreduce(send, recv)
+    torch.cuda.synchronize()
+    pairs = {position: Pair() for position in (*BESIDE, AROUND)}
+    empty = Pair()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for position in range(CALLS):
+            if position == EMPTY:
+                with empty:
+                    pass
+            if position in pairs:
+                with pairs[position]:
+                    client.allreduce(send, recv)
+            else:
+                client.allreduce(send, recv)
+    times = {"beside": [], "around": [], "empty": []}
+    for _ in range(REPLAYS // BURST):
+        for _ in range(BURST):
+            graph.replay()
+        torch.cuda.synchronize()
+        times["beside"] += [pairs[position].elapsed_ns() for position in BESIDE]
+        times["around"].append(pairs[AROUND].elapsed_ns())
+        times["empty"].append(empty.elapsed_ns())
+    return times, graph
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--nccl", required=True)
+    parser.add_argument("--result", required=True)
+    options = parser.parse_args()
+    session = Session()
+    client = PyncclClient(NcclLibrary(options.nccl), session)
+    one = torch.ones(1, dtype=torch.float32, device=session.device)
+    for _ in range(EVERY - 1):  # with the warm-up
+        client.allreduce(one, one.clone())
+    kept, times = [], {}
+    for nbytes in SIZES:
+        times[nbytes], graph = time_size(session, client, nbytes)
+        kept.append(graph)  # the profiler goes on reading its events
+    session.save(options.result, session.gather(times))
+    session.close()
+
+
+if __name__ == "__main__":
+    main()
