@@ -41,6 +41,8 @@ struct alignas(64) Call {
   CallKey key;                          // fixed once the call is published
   std::atomic<std::uint64_t> count;     // eager or at capture
   std::atomic<std::uint64_t> replayed;  // of a kernel: times that a graph ran it, where NCCL tells
+  std::atomic<std::uint64_t> graphs;    // that hold the call, where CUDA tells one from another
+  std::uint64_t last_graph;             // its capture's id. Owner only
 };
 
 // All zeros is an empty table, so that fresh pages are one.

@@ -3,6 +3,8 @@
 
 #include <dlfcn.h>
 
+#include <optional>
+
 namespace vernier {
 namespace {
 
@@ -11,8 +13,6 @@ bool find(void* library, const char* name, Function& function) {
   function = reinterpret_cast<Function>(dlsym(library, name));
   return function != nullptr;
 }
-
-}  // namespace
 
 std::optional<CudaDriver> find_cuda_driver() {
   // Never closed: whoever uses CUDA keeps it too.
@@ -27,9 +27,28 @@ std::optional<CudaDriver> find_cuda_driver() {
       find(library, "cuEventCreate", cuda.event_create) &&
       find(library, "cuEventRecordWithFlags", cuda.event_record) &&
       find(library, "cuEventQuery", cuda.event_query) &&
-      find(library, "cuEventElapsedTime", cuda.event_elapsed_ms);
+      find(library, "cuEventElapsedTime", cuda.event_elapsed_ms) &&
+      find(library, "cuStreamGetCaptureInfo_v2", cuda.stream_capture_info);
   if (!whole) return std::nullopt;
   return cuda;
+}
+
+}  // namespace
+
+const CudaDriver* cuda_driver() {
+  static const std::optional<CudaDriver> cuda = find_cuda_driver();
+  return cuda ? &*cuda : nullptr;
+}
+
+std::uint64_t capture_id(void* stream) noexcept {
+  const CudaDriver* const cuda = cuda_driver();
+  int status = kCaptureNone;
+  std::uint64_t id = 0;
+  if (cuda == nullptr ||
+      cuda->stream_capture_info(stream, &status, &id, nullptr, nullptr, nullptr) != kCudaSuccess) {
+    return 0;
+  }
+  return status == kCaptureNone ? 0 : id;
 }
 
 }  // namespace vernier

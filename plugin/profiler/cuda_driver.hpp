@@ -4,12 +4,13 @@
 // never load one. Names are those of CUDA 12.0 and later; results are CUresult.
 #pragma once
 
-#include <optional>
+#include <cstdint>
 
 namespace vernier {
 
 inline constexpr int kCudaSuccess = 0;
 inline constexpr int kCaptureModeRelaxed = 2;
+inline constexpr int kCaptureNone = 0;               // a stream's status
 inline constexpr unsigned kEventRecordExternal = 1;  // as a node of the graph that is captured
 inline constexpr unsigned kStreamNonBlocking = 1;
 
@@ -22,10 +23,18 @@ struct CudaDriver {
   int (*event_record)(void* event, void* stream, unsigned flags);
   int (*event_query)(void* event);
   int (*event_elapsed_ms)(float* elapsed_ms, void* start, void* end);
+  // stream, status, id, graph, dependencies and their number: any but the first two may be null.
+  int (*stream_capture_info)(void* stream, int* status, std::uint64_t* id, void* graph,
+                             void* dependencies, void* count);
 };
 
-// nullopt where the process has no libcuda, or one without these functions.
-[[nodiscard]] std::optional<CudaDriver> find_cuda_driver();
+// Null where the process has no libcuda, or one without these functions. The first call looks for
+// it, and allocates; all give the same.
+[[nodiscard]] const CudaDriver* cuda_driver();
+
+// HOT PATH, of captures only. The id of the capture under way on `stream`, one of the process;
+// 0 where there is none, or it cannot be told.
+[[nodiscard]] std::uint64_t capture_id(void* stream) noexcept;
 
 // While it lives, CUDA calls of this thread neither break nor join a capture of anybody's: an event
 // query during a capture in global mode, as torch and vLLM capture, would end it with an error

@@ -3,6 +3,8 @@
 // What was timed, by kind of call. Of the thread that reads and writes.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -12,9 +14,33 @@
 
 namespace vernier {
 
+// The latest times of one operation of a graph.
+class RecentLatencies {
+ public:
+  static constexpr std::size_t kKept = 31;
+
+  void add(std::uint64_t latency_ns) noexcept { kept_[samples_++ % kKept] = latency_ns; }
+  [[nodiscard]] std::uint64_t samples() const { return samples_; }
+  // Of those that are kept. Not without samples.
+  [[nodiscard]] std::uint64_t median_ns() const {
+    auto sorted = kept_;
+    const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(std::min(samples_, kKept));
+    const auto middle = sorted.begin() + (end - sorted.begin()) / 2;
+    std::nth_element(sorted.begin(), middle, end);
+    return *middle;
+  }
+
+ private:
+  std::array<std::uint64_t, kKept> kept_{};
+  std::size_t samples_ = 0;
+};
+
 struct Latencies {
   LatencyHistogram histogram;
   LatencyHistogram after_gap;  // of launches after a pause: they wait for the other ranks
+  // Of graphs, by the position of the call among the captured ones of its communicator: at most as
+  // many as there are pairs of events.
+  std::map<std::uint32_t, RecentLatencies> positions;
 };
 
 class LatencyBook {
@@ -23,13 +49,16 @@ class LatencyBook {
 
   // False where there is no room for one more kind.
   bool add(const Call* call, std::uint64_t latency_ns, bool after_gap) {
-    auto found = latencies_.find(call);
-    if (found == latencies_.end()) {
-      if (latencies_.size() == kMaxKinds) return false;
-      found = latencies_.emplace(call, std::make_unique<Latencies>()).first;
-    }
+    Latencies* const latencies = find_or_add(call);
+    if (latencies == nullptr) return false;
     ++samples_;
-    (after_gap ? found->second->after_gap : found->second->histogram).add(latency_ns);
+    (after_gap ? latencies->after_gap : latencies->histogram).add(latency_ns);
+    return true;
+  }
+  bool add_captured(const Call* call, std::uint64_t latency_ns, bool after_gap,
+                    std::uint32_t position) {
+    if (!add(call, latency_ns, after_gap)) return false;
+    latencies_[call]->positions[position].add(latency_ns);
     return true;
   }
 
@@ -42,6 +71,15 @@ class LatencyBook {
   [[nodiscard]] std::uint64_t samples() const { return samples_; }
 
  private:
+  Latencies* find_or_add(const Call* call) {
+    auto found = latencies_.find(call);
+    if (found == latencies_.end()) {
+      if (latencies_.size() == kMaxKinds) return nullptr;
+      found = latencies_.emplace(call, std::make_unique<Latencies>()).first;
+    }
+    return found->second.get();
+  }
+
   std::map<const Call*, std::unique_ptr<Latencies>> latencies_;
   std::uint64_t samples_ = 0;
 };

@@ -25,6 +25,7 @@ using KernelName = std::tuple<std::uint8_t, std::uint8_t, std::uint8_t>;
 using CallName = std::tuple<std::uint32_t, Operation, DataType, std::uint64_t, bool, bool, bool>;
 struct CallRow {
   std::uint64_t calls = 0;
+  std::uint64_t graphs = 0;
   std::map<KernelName, Counts> kernels;
 };
 
@@ -44,6 +45,7 @@ std::map<CallName, CallRow> merge(const Recorder& recorder, const LatencyBook& b
       if (!key.kernel) {
         CallRow& row = rows[name_of_call(key, true)];
         row.calls += count;
+        row.graphs += call.graphs.load(std::memory_order_relaxed);
         // A launch of which NCCL told no kernel: symmetric memory.
         if (timed != nullptr) {
           row.kernels[{key.algorithm, key.protocol, key.channels}].latencies.push_back(timed);
@@ -84,11 +86,23 @@ std::string histogram_text(const std::vector<const Latencies*>& all,
   return "[" + text + "]";
 }
 
+// [[position, samples, median_ns], ...]
+std::string positions_text(const std::vector<const Latencies*>& all) {
+  std::string text;
+  for (const Latencies* const latencies : all) {
+    for (const auto& [position, times] : latencies->positions) {
+      text += fmt::format("{}[{},{},{}]", text.empty() ? "" : ",", position, times.samples(),
+                          times.median_ns());
+    }
+  }
+  return text.empty() ? "" : ",\"positions\":[" + text + "]";
+}
+
 std::string latency_text(const std::vector<const Latencies*>& all) {
   if (all.empty()) return {};
-  return fmt::format(",\"latency_ns\":{},\"after_gap_ns\":{}",
+  return fmt::format(",\"latency_ns\":{},\"after_gap_ns\":{}{}",
                      histogram_text(all, &Latencies::histogram),
-                     histogram_text(all, &Latencies::after_gap));
+                     histogram_text(all, &Latencies::after_gap), positions_text(all));
 }
 
 // What a call is, without the braces.
@@ -109,9 +123,10 @@ std::string kernel_members(std::uint8_t algorithm, std::uint8_t protocol, std::u
 std::string call_line(const CallName& name, const CallRow& row) {
   const auto& [communicator, operation, data_type, count, captured, bucket, told] = name;
   std::string line =
-      fmt::format("{{{},\"calls\":{},\"kernels\":[",
+      fmt::format("{{{},\"calls\":{},\"graphs\":{},\"kernels\":[",
                   call_members(communicator, operation, data_type, count, captured, bucket),
-                  told ? fmt::to_string(row.calls) : "null");
+                  told ? fmt::to_string(row.calls) : "null",
+                  row.graphs != 0 ? fmt::to_string(row.graphs) : "null");
   bool first = true;
   for (const auto& [kernel, counts] : row.kernels) {
     const auto& [algorithm, protocol, channels] = kernel;

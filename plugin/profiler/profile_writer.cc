@@ -23,6 +23,7 @@ namespace vernier {
 namespace {
 
 constexpr std::chrono::milliseconds kReadInterval{100};
+constexpr std::chrono::milliseconds kSampleInterval{10};  // Sampler::read
 constexpr std::chrono::seconds kWriteInterval{1};
 constexpr std::chrono::milliseconds kLongestFlush{500};
 
@@ -107,7 +108,8 @@ void ProfileWriter::run() noexcept {
   auto next_writing = std::chrono::steady_clock::now() + kWriteInterval;
   std::uint32_t done = 0;
   while (true) {
-    wait_while(wanted_, done, std::chrono::steady_clock::now() + kReadInterval);
+    const auto interval = Sampler::instance().every() == 0 ? kReadInterval : kSampleInterval;
+    wait_while(wanted_, done, std::chrono::steady_clock::now() + interval);
     const std::uint32_t wanted = wanted_.load(std::memory_order_acquire);
     const auto now = std::chrono::steady_clock::now();
     guard([&] {

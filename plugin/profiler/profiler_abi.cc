@@ -14,6 +14,7 @@
 #include "plugin/common/nccl_log.hpp"
 #include "plugin/common/settings.hpp"
 #include "plugin/common/unknown_variables.hpp"
+#include "plugin/profiler/cuda_driver.hpp"
 #include "plugin/profiler/kernel_timer.hpp"
 #include "plugin/profiler/profile_writer.hpp"
 #include "plugin/profiler/recorder.hpp"
@@ -107,6 +108,7 @@ ProfiledCommunicator* start(int profiler_abi, CommunicatorDescription descriptio
   if (const auto failed = ProfileWriter::instance().problem()) {
     log.warn_once("write", *failed + "; counting goes on, and writing is tried every second");
   }
+  (void)cuda_driver();  // found here, and not in a capture
   mask |= activation_mask(profiler_abi) | start_timing(profiler_abi, mode, log);
   return &Recorder::instance().add(std::move(description));
 }
@@ -186,9 +188,9 @@ void note_communicator(ProfiledCommunicator& communicator, const Kernel& kernel,
 // HOT PATH. A call of the API, where this version tells of them. What count_call gives is opaque to
 // NCCL, and comes back as the parent of kernels.
 template <typename Api>
-void* count_api(const ProfiledCommunicator& communicator, const Api& api) noexcept {
-  return const_cast<Call*>(
-      Recorder::instance().count_call(communicator, facts_of(api), api.graphCaptured != 0));
+void* count_api(ProfiledCommunicator& communicator, const Api& api) noexcept {
+  return const_cast<Call*>(Recorder::instance().count_call(communicator, facts_of(api), api.stream,
+                                                           api.graphCaptured != 0));
 }
 
 // HOT PATH. The handle is for the events of the kernel's channels.
@@ -217,7 +219,7 @@ void* start_event(ProfiledCommunicator& communicator, const Descr& event) noexce
   }
   if constexpr (kHasApiEvents) {
     switch (event.type) {
-      case ncclProfileGroupApi: recorder.enter_group(); return &group_handle;
+      case ncclProfileGroupApi: recorder.begin_group(); return &group_handle;
       case ncclProfileCollApi: return count_api(communicator, event.collApi);
       case ncclProfileP2pApi: return count_api(communicator, event.p2pApi);
       case ncclProfileKernelLaunch: return recorder.begin_launch(event.kernelLaunch.stream);
@@ -249,9 +251,7 @@ ncclResult_t start_event(void* context, void** handle, Descr* event) noexcept {
 
 // HOT PATH.
 ncclResult_t stop_event(void* handle) noexcept {
-  if (handle == &group_handle) {
-    Recorder::instance().leave_group();
-  } else if (Sampler::instance().owns(handle)) {
+  if (Sampler::instance().owns(handle)) {
     Recorder::instance().end_launch(*static_cast<TimedLaunch*>(handle));
   }
   return ncclSuccess;

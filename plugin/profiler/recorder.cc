@@ -35,20 +35,25 @@ std::uint64_t bytes_of(const CallKey& key, int ranks) noexcept {
 struct Recorder::Thread {
   CallTable* table = nullptr;
   bool has_none = false;  // all were taken, or the thread is ending
-  // Of the group that is open, or was last.
-  bool in_group = false;
+  bool captures = false;  // it has made a captured call
+  // Since the last launch. A launch takes all of it; calls that NCCL launches nothing for (one
+  // rank, copy engines) so make the next launch one of several calls, which is not timed.
   std::uint32_t calls = 0;
-  const Call* call = nullptr;
+  const Call* call = nullptr;  // the last one
+  std::uint32_t position = 0;  // of it, if captured
+  // Of the last call; some releases tell of it before its launch, some after.
   const Call* kernel = nullptr;
+  // The launch that is timed, until it is published.
   TimedLaunch* launch = nullptr;
-  bool launched = false;
+  const Call* launched = nullptr;  // the one call that it runs; null: several
+  bool has_ended = false;
 
-  // Some releases tell of a kernel before its launch, some after: all is known once both the group
-  // and the launch have ended.
-  void publish_launch() noexcept {
-    if (launch == nullptr || !launched || in_group) return;
-    const Call* const ran = kernel != nullptr ? kernel : call;
-    Sampler::instance().publish(*launch, calls == 1 ? ran : nullptr);
+  // A launch whose kernel is still to come is not published, unless it is to come no more.
+  void publish_launch(bool without_kernel) noexcept {
+    if (launch == nullptr || !has_ended) return;
+    if (launched != nullptr && kernel == nullptr && !without_kernel) return;
+    const Call* const ran = kernel != nullptr ? kernel : launched;
+    Sampler::instance().publish(*launch, launched != nullptr ? ran : nullptr);
     launch = nullptr;
   }
 
@@ -115,8 +120,8 @@ Call* Recorder::count(CallTable& table, CallKey key, int ranks) noexcept {
   return call;
 }
 
-const Call* Recorder::count_call(const ProfiledCommunicator& communicator,
-                                 const OperationFacts& facts, bool captured) noexcept {
+const Call* Recorder::count_call(ProfiledCommunicator& communicator, const OperationFacts& facts,
+                                 void* stream, bool captured) noexcept {
   Thread& thread = this_thread();
   CallTable* const mine = table_of(thread);
   if (mine == nullptr) return nullptr;
@@ -127,9 +132,22 @@ const Call* Recorder::count_call(const ProfiledCommunicator& communicator,
                             .data_type = facts.data_type,
                             .captured = captured},
                            communicator.told.ranks);
-  if (call != nullptr) add_one(call->count);
   ++thread.calls;
   thread.call = call;
+  thread.kernel = nullptr;
+  if (captured) {
+    thread.captures = true;
+    thread.position = communicator.captured_calls.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (call == nullptr) return nullptr;
+  add_one(call->count);
+  if (captured) {
+    const std::uint64_t graph = capture_id(stream);
+    if (graph != 0 && graph != call->last_graph) {
+      call->last_graph = graph;
+      add_one(call->graphs);
+    }
+  }
   return call;
 }
 
@@ -156,40 +174,37 @@ const Call* Recorder::count_kernel(const ProfiledCommunicator& communicator, con
   }
   Call* const call = count(*mine, key, communicator.told.ranks);
   if (call == nullptr) return nullptr;
-  const bool replay = key.captured && !thread.in_group;
+  // Replays are told by a thread of CUDA's, which makes no calls.
+  const bool replay = key.captured && !thread.captures;
   add_one(replay ? call->replayed : call->count);
-  if (!replay) thread.kernel = call;
+  if (replay) return call;
+  thread.kernel = call;
+  thread.publish_launch(false);
   return call;
 }
 
-void Recorder::enter_group() noexcept {
-  Thread& thread = this_thread();
-  thread.in_group = true;
-  thread.calls = 0;
-  thread.call = nullptr;
-  thread.kernel = nullptr;
-}
-
-void Recorder::leave_group() noexcept {
-  Thread& thread = this_thread();
-  thread.in_group = false;
-  thread.publish_launch();
-}
+void Recorder::begin_group() noexcept { this_thread().publish_launch(true); }
 
 TimedLaunch* Recorder::begin_launch(void* stream) noexcept {
   Thread& thread = this_thread();
-  // A second launch of a group, or one of another thread than the calls.
-  if (thread.launch != nullptr || thread.call == nullptr || !thread.in_group) return nullptr;
-  thread.launch = Sampler::instance().begin(stream, thread.call->key.captured);
-  thread.launched = false;
+  thread.publish_launch(true);
+  const Call* const call = thread.call;
+  const bool one = thread.calls == 1;
+  thread.calls = 0;
+  thread.call = nullptr;
+  // Of a launch by another thread than the calls', and of a group's second, nothing is known.
+  if (call == nullptr || thread.launch != nullptr) return nullptr;
+  thread.launch = Sampler::instance().begin(stream, call->key.captured, thread.position);
+  thread.launched = one ? call : nullptr;
+  thread.has_ended = false;
   return thread.launch;
 }
 
 void Recorder::end_launch(TimedLaunch& launch) noexcept {
   Sampler::instance().end(launch);
   Thread& thread = this_thread();
-  thread.launched = true;
-  thread.publish_launch();
+  thread.has_ended = true;
+  thread.publish_launch(false);
 }
 
 ProfiledCommunicator& Recorder::add(CommunicatorDescription description) {

@@ -34,6 +34,8 @@ struct ProfiledCommunicator {
   // Of NCCL 2.23 to 2.26, which tells these with each event.
   std::atomic<std::uint64_t> seen_comm_id = 0;
   std::atomic<int> seen_rank = -1;
+  // Calls that went into graphs. Ranks make the same calls: a call's number is the same on all.
+  std::atomic<std::uint32_t> captured_calls = 0;
 };
 
 // A collective or a point-to-point operation: of the API, or as a kernel runs it.
@@ -58,17 +60,18 @@ class Recorder {
 
   static Recorder& instance();
 
-  // HOT PATH. What a call is counted as; null where it is not. Lives as long as the process, so
-  // that it can be the parent of kernels that graphs replay long after.
-  const Call* count_call(const ProfiledCommunicator& communicator, const OperationFacts& facts,
-                         bool captured) noexcept;
+  // HOT PATH. What a call on `stream` is counted as; null where it is not. Lives as long as the
+  // process, so that it can be the parent of kernels that graphs replay long after.
+  const Call* count_call(ProfiledCommunicator& communicator, const OperationFacts& facts,
+                         void* stream, bool captured) noexcept;
   // HOT PATH. `parent`: what count_call returned for the call, or null. Returns what the kernel is
   // counted as; null where it is not.
   const Call* count_kernel(const ProfiledCommunicator& communicator, const Call* parent,
                            const KernelFacts& facts) noexcept;
-  // HOT PATH. Around the API calls of this thread: kernels of captured calls outside are replays.
-  void enter_group() noexcept;
-  void leave_group() noexcept;
+  // HOT PATH. The first of a group's calls is to come: kernels of what was launched before are not.
+  // The end of a group says nothing: where groups are nested, as torch nests them, it comes before
+  // the launch.
+  void begin_group() noexcept;
   // HOT PATH. Around the launch of a group's kernel; null where it is not timed.
   TimedLaunch* begin_launch(void* stream) noexcept;
   void end_launch(TimedLaunch& launch) noexcept;

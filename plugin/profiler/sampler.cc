@@ -57,8 +57,8 @@ std::optional<std::string> Sampler::start(std::uint32_t every) {
 }
 
 std::optional<std::string> Sampler::make_events(std::uint32_t every) {
-  const auto cuda = find_cuda_driver();
-  if (!cuda) return "no libcuda.so.1 with CUDA 12 in this process";
+  const CudaDriver* const cuda = cuda_driver();
+  if (cuda == nullptr) return "no libcuda.so.1 with CUDA 12 in this process";
   cuda_ = *cuda;
   const RelaxedCaptureMode relaxed(cuda_);
   if (cuda_.context_get_current(&context_) != kCudaSuccess || context_ == nullptr) {
@@ -75,7 +75,7 @@ std::optional<std::string> Sampler::make_events(std::uint32_t every) {
   return std::nullopt;
 }
 
-TimedLaunch* Sampler::begin(void* stream, bool captured) noexcept {
+TimedLaunch* Sampler::begin(void* stream, bool captured, std::uint32_t position) noexcept {
   const std::uint32_t every = this->every();
   if (every == 0) return nullptr;
   thread_local Launches launches;
@@ -98,6 +98,7 @@ TimedLaunch* Sampler::begin(void* stream, bool captured) noexcept {
     pair.stream = stream;
     pair.is_captured = captured;
     pair.after_gap = after_gap;
+    pair.position = position;
     pair.last_start_ms = -1e300;
     const RelaxedCaptureMode relaxed(cuda_);
     if (cuda_.event_record(pair.start, stream, captured ? kEventRecordExternal : 0) ==
@@ -151,10 +152,15 @@ void Sampler::read(LatencyBook& book) {
   if (every() == 0 || cuda_.context_set_current(context_) != kCudaSuccess) return;
   const RelaxedCaptureMode relaxed(cuda_);
   move_base();
-  for (TimedLaunch& pair : pairs_) {
+  std::size_t reads = 0;
+  for (std::size_t seen = 0; seen < kPairs && reads < kReadAtOnce; ++seen) {
+    TimedLaunch& pair = pairs_[next_to_read_];
+    next_to_read_ = (next_to_read_ + 1) % kPairs;
     const State state = pair.state.load(std::memory_order_acquire);
-    if (state == State::eager) read_eager(pair, book);
-    if (state == State::captured && has_base_ && pair.call != nullptr) read_captured(pair, book);
+    const bool eager = state == State::eager;
+    if (!eager && (state != State::captured || !has_base_ || pair.call == nullptr)) continue;
+    eager ? read_eager(pair, book) : read_captured(pair, book);
+    ++reads;
   }
   if (!has_next_) has_next_ = cuda_.event_record(bases_[1 - base_], stream_, 0) == kCudaSuccess;
 }
@@ -195,9 +201,10 @@ void Sampler::read_captured(TimedLaunch& launch, LatencyBook& book) {
 
 void Sampler::keep(const TimedLaunch& launch, float elapsed_ms, LatencyBook& book) {
   const auto elapsed_ns = static_cast<std::uint64_t>(std::max(elapsed_ms, 0.0f) * 1e6f);
-  if (!book.add(launch.call, elapsed_ns, launch.after_gap)) {
-    lost_.no_event.fetch_add(1, std::memory_order_relaxed);
-  }
+  const bool added = launch.is_captured ? book.add_captured(launch.call, elapsed_ns,
+                                                            launch.after_gap, launch.position)
+                                        : book.add(launch.call, elapsed_ns, launch.after_gap);
+  if (!added) lost_.no_event.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace vernier

@@ -35,6 +35,7 @@ struct TimedLaunch {
   const Call* call = nullptr;
   bool is_captured = false;
   bool after_gap = false;
+  std::uint32_t position = 0;  // of a captured call among those of its communicator
   // Of the reading thread: the start that was read last, as time since the sampler began.
   double last_start_ms = -1e300;
 };
@@ -48,6 +49,7 @@ struct SamplesLost {
 class Sampler {
  public:
   static constexpr std::size_t kPairs = 1024;
+  static constexpr std::size_t kReadAtOnce = 128;  // tenths of a millisecond
 
   static Sampler& instance();
 
@@ -56,8 +58,9 @@ class Sampler {
   // in this process. Takes locks, allocates.
   [[nodiscard]] std::optional<std::string> start(std::uint32_t every);
 
-  // HOT PATH, by the launching thread: a launch begins on `stream`. Null: it is not sampled.
-  TimedLaunch* begin(void* stream, bool captured) noexcept;
+  // HOT PATH, by the launching thread: a launch begins on `stream`. `position` is that of a
+  // captured call among those of its communicator. Null: it is not sampled.
+  TimedLaunch* begin(void* stream, bool captured, std::uint32_t position) noexcept;
   // HOT PATH. It has been launched.
   void end(TimedLaunch& launch) noexcept;
   // HOT PATH. `call` is what it ran; null where it ran several.
@@ -70,6 +73,8 @@ class Sampler {
 
   // The rest is for one thread at a time, the reading one.
 
+  // Looks at some of the pairs that are in use, in turn. Has to be called often: CUDA tells nothing
+  // of an event from the moment its graph is launched once more (seen with CUDA 13).
   void read(LatencyBook& book);
 
   // At exit: from now on nothing here calls CUDA, which is about to end itself. Waits for a reading
@@ -99,6 +104,7 @@ class Sampler {
 
   // Of the reading thread. Times are read against a base that is never old: CUDA tells them as
   // float.
+  std::size_t next_to_read_ = 0;
   void* stream_ = nullptr;
   std::array<void*, 2> bases_{};
   std::size_t base_ = 0;  // which of the two is in use; the other is the next one

@@ -172,6 +172,8 @@ class TimingPlan:
     small_replays: int  # of one up to SMALL_BYTES: over TCP short operations scatter most
     eager_ops: int  # collectives in one timed eager block
     limit_s: float
+    # In graphs: what a kernel after each collective reads and writes, as a model's do; 0: none.
+    between_bytes: int = 0
 
     def replays_of(self, call):
         return self.small_replays if call.total_bytes <= SMALL_BYTES else self.replays

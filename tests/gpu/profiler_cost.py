@@ -4,7 +4,9 @@
 copy of a profiler, because both keep state once per image; so arms alternate inside one process."""
 
 import argparse
+import glob
 import os
+import time
 
 from buffers import Buffers
 from calls import KIB, Call
@@ -25,6 +27,9 @@ ARMS = {
 PROFILER_FILE = "libnccl-profiler-vernier.so"
 DECODE_CALLS = 161  # of a graph: a decode step of a model with 80 layers
 DECODE_SIZES = (16 * KIB, 32 * KIB, 64 * KIB)
+# What lies between two of them: what a layer of a 70B model on 4 GPUs takes, next to nothing, and
+# nothing.
+GRAPHS = {"decode step": 80 << 20, "with small kernels": 8 * KIB, "of nothing else": 0}
 EAGER_SIZE = 8 * KIB
 
 
@@ -38,11 +43,22 @@ def make_client(arm, images, session):
         return PyncclClient(NcclLibrary(os.path.join(folder, "libnccl.so.2")), session)
 
 
-def plan_of(sizes, pairs, limit_s):
+def plan_of(sizes, pairs, limit_s, between_bytes=0):
     return TimingPlan(
         calls=tuple(Call("allreduce", size) for size in sizes), pairs=pairs, graph_ops=DECODE_CALLS,
-        replays=5, small_replays=5, eager_ops=200, limit_s=limit_s,
+        replays=5, small_replays=5, eager_ops=400, limit_s=limit_s, between_bytes=between_bytes,
     )
+
+
+def reader_cpu_s():
+    """CPU seconds so far of the profilers' own threads."""
+    total_s = 0.0
+    for task in glob.glob("/proc/self/task/*"):
+        with open(f"{task}/comm") as comm, open(f"{task}/stat") as stat:
+            if comm.read().strip() == "vernier-profile":
+                fields = stat.read().rsplit(")", 1)[1].split()
+                total_s += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total_s
 
 
 def main():
@@ -57,11 +73,17 @@ def main():
     order = names[options.first % len(names) :] + names[: options.first % len(names)]
     arms = {arm: make_client(arm, options.images, session) for arm in order}
     buffers = Buffers(session, 1024 * KIB)
-    cells = paired_times(session, arms, buffers, "graph", plan_of(DECODE_SIZES, options.pairs, 30))
+    started_s = time.monotonic()
+    cells = []
+    for name, between_bytes in GRAPHS.items():
+        plan = plan_of(DECODE_SIZES, options.pairs, 25, between_bytes)
+        for cell in paired_times(session, arms, buffers, "graph", plan):
+            cells.append({**cell, "mode": name})
     # An eager block is short: more of them.
     eager = plan_of((EAGER_SIZE,), 4 * options.pairs, 15)
     cells += paired_times(session, arms, buffers, "eager", eager)
-    session.save(options.result, cells)
+    cpu_share = reader_cpu_s() / (time.monotonic() - started_s)
+    session.save(options.result, {"cells": cells, "reader_cpu_share": cpu_share})
     session.close()
 
 

@@ -4,10 +4,12 @@
 
 With NCCL_VERNIER_PROFILE=sampled:8 the profiler times positions 0, 8, 16, ... of each graph here:
 the calls before a capture are a multiple of 8. Ours are read once a burst of replays has ended, so
-no reading can be torn.
+no reading can be torn. A burst is 40 replays, launched at once; in the pattern "steps" it is one, with
+a pause after it, as a server that waits for each token.
 """
 
 import argparse
+import time
 
 import torch
 
@@ -20,8 +22,8 @@ CALLS = 40
 BESIDE = (4, 12, 20, 28)  # positions timed by us alone
 AROUND = 16  # one that the profiler times too: its events lie within ours
 EMPTY = 36  # before it, two events with nothing between
-REPLAYS = 20_000
-BURST = 40
+# pattern: (replays, of a burst, pause after it)
+PATTERNS = {"burst": (20_000, 40, 0.0), "steps": (4_000, 1, 0.0003)}
 
 
 class Pair:
@@ -38,7 +40,7 @@ class Pair:
         return round(self._events[0].elapsed_time(self._events[1]) * 1e6)
 
 
-def time_size(session, client, nbytes):
+def time_size(session, client, nbytes, pattern):
     """{"beside": [ns], "around": [ns], "empty": [ns]}"""
     send = torch.ones(nbytes // 2, dtype=torch.bfloat16, device=session.device)
     recv = torch.empty_like(send)
@@ -59,10 +61,12 @@ def time_size(session, client, nbytes):
             else:
                 client.allreduce(send, recv)
     times = {"beside": [], "around": [], "empty": []}
-    for _ in range(REPLAYS // BURST):
-        for _ in range(BURST):
+    replays, burst, pause_s = PATTERNS[pattern]
+    for _ in range(replays // burst):
+        for _ in range(burst):
             graph.replay()
         torch.cuda.synchronize()
+        time.sleep(pause_s)
         times["beside"] += [pairs[position].elapsed_ns() for position in BESIDE]
         times["around"].append(pairs[AROUND].elapsed_ns())
         times["empty"].append(empty.elapsed_ns())
@@ -72,6 +76,7 @@ def time_size(session, client, nbytes):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--nccl", required=True)
+    parser.add_argument("--pattern", choices=PATTERNS, required=True)
     parser.add_argument("--result", required=True)
     options = parser.parse_args()
     session = Session()
@@ -81,7 +86,7 @@ def main():
         client.allreduce(one, one.clone())
     kept, times = [], {}
     for nbytes in SIZES:
-        times[nbytes], graph = time_size(session, client, nbytes)
+        times[nbytes], graph = time_size(session, client, nbytes, options.pattern)
         kept.append(graph)  # the profiler goes on reading its events
     session.save(options.result, session.gather(times))
     session.close()

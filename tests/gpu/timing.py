@@ -22,6 +22,18 @@ def _new_event():
     return torch.cuda.Event(enable_timing=True)
 
 
+def _followed_by_kernel(run, nbytes, device):
+    """As in a model, where no collective follows another. In graphs of nothing else the CPU's time to
+    launch the graph hides that of the collectives (docs/measurements.md, section on graphs)."""
+    buffer = torch.zeros(nbytes // 2, dtype=torch.bfloat16, device=device)
+
+    def both():
+        run()
+        buffer.add_(1)
+
+    return both
+
+
 def time_graph(run, plan, call):
     """Per-op microseconds on this rank of each replay of one fresh capture."""
     torch.cuda.synchronize()
@@ -81,6 +93,10 @@ def paired_times(session, arms, buffers, mode, plan):
         for name, client in arms.items():
             send, recv = buffers.timed_operands(client, call)
             runs[call, name] = functools.partial(make_call, client, call, send, recv)
+            if mode == "graph" and plan.between_bytes:
+                runs[call, name] = _followed_by_kernel(
+                    runs[call, name], plan.between_bytes, session.device
+                )
             runs[call, name]()  # connections and kernels are set up before anything is timed
     torch.cuda.synchronize()
 

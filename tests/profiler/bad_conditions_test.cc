@@ -3,9 +3,12 @@
 // Whatever happens around it, the plugin does not fail, and loses a second at most.
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -13,6 +16,20 @@
 #include <thread>
 
 #include "tests/profiler/profiler_test.hpp"
+
+namespace {
+
+std::atomic<long> wall_clock_is_behind_s = 0;
+
+}  // namespace
+
+// In the plugin's place too: an executable's symbols come before those of libraries.
+extern "C" __attribute__((visibility("default"))) int clock_gettime(clockid_t clock,
+                                                                    timespec* now) noexcept {
+  const long result = syscall(SYS_clock_gettime, clock, now);
+  if (clock == CLOCK_REALTIME) now->tv_sec -= wall_clock_is_behind_s;
+  return static_cast<int>(result);
+}
 
 namespace vernier::profiler_test {
 namespace {
@@ -126,6 +143,21 @@ TEST_F(BadConditions, AKillInMidWriteLeavesAWholeFile) {
   const profile::Job job = profile::read_job(directory_);
   EXPECT_TRUE(job.problems.empty()) << job.problems.front();
   EXPECT_GT(job.profiles.size(), 0u);
+}
+
+TEST_F(BadConditions, AWallClockThatStepsBackLosesNothing) {
+  use();
+  const std::uint64_t before_ns = read().last_counted_ns;
+  wall_clock_is_behind_s = 3600;
+  host_->collective(context_, {.count = 8}, {});
+  // Without a flush: the thread's own pace does not depend on that clock.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (find(read(), "allreduce", 8).calls != 11u && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_EQ(find(read(), "allreduce", 8).calls, 11u);
+  EXPECT_LT(read().last_counted_ns, before_ns) << "the plugin does not see this clock";
+  EXPECT_EQ(files().size(), 1u);
 }
 
 TEST_F(BadConditions, AForkedChildCountsNothingAndWritesNothing) {

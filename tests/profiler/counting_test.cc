@@ -101,6 +101,17 @@ TEST_F(Counting, CapturedAndEagerAreApart) {
   EXPECT_EQ(captured.kernels.at(0).replayed, 0u);
 }
 
+TEST_F(Counting, AKernelAfterTheEndOfItsGroupIsNoReplay) {
+  const auto host = ProfilerHost::open(5);
+  void* const context = host->init(1, "tp", 1, 2, 0, log);
+  host->nested_groups = true;
+  host->collective(context, {.count = 8, .captured = true}, {});
+  host->finalize(context);
+  const Call captured = find(read(), "allreduce", 8, true);
+  EXPECT_EQ(captured.kernels.at(0).enqueued, 1u);
+  EXPECT_EQ(captured.kernels.at(0).replayed, 0u);
+}
+
 // Over a network NCCL tells of a captured kernel when its graph is replayed, from CUDA's thread.
 TEST_F(Counting, ReplaysAreCountedWhereNcclTellsOfThem) {
   const auto host = ProfilerHost::open(5);

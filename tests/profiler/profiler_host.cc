@@ -50,9 +50,10 @@ class HostOf : public ProfilerHost {
     HostGraphNode node{call, kernel, start_api(context, call)};
     stop(node.parent);
     if (kernel_before_launch) start_kernel(context, node);
+    if (nested_groups) stop(group);
     launch(context, group);
     if (!kernel_before_launch) start_kernel(context, node);
-    stop(group);
+    if (!nested_groups) stop(group);
     return node;
   }
 
@@ -83,6 +84,13 @@ class HostOf : public ProfilerHost {
   void call_without_kernel(void* context, const HostCall& call) override {
     void* const group = start_group(context);
     stop(start_api(context, call));
+    stop(group);
+  }
+
+  void launch_without_kernel(void* context, const HostCall& call) override {
+    void* const group = start_group(context);
+    stop(start_api(context, call));
+    launch(context, group);
     stop(group);
   }
 

@@ -62,8 +62,10 @@ class ProfilerHost {
   // Several calls of a group, in one launch; v5 and later.
   virtual void group(void* context, const std::vector<HostCall>& calls,
                      const HostKernel& kernel) = 0;
-  // A call that no kernel follows (symmetric memory, one rank); v5 and later.
+  // A call that no launch follows (one rank); v5 and later.
   virtual void call_without_kernel(void* context, const HostCall& call) = 0;
+  // A call that runs a kernel which is not told (symmetric memory); v5 and later.
+  virtual void launch_without_kernel(void* context, const HostCall& call) = 0;
   virtual void copy_engine(void* context, const HostCall& call) = 0;  // v6
   virtual void point_to_point(void* context, const HostCall& call, std::uint8_t channels) = 0;
   // An event type that no release has.
@@ -71,9 +73,12 @@ class ProfilerHost {
 
   // What a launch does between its two events.
   std::function<void()> on_launch = [] {};
-  // Whether a kernel's event comes before that of its launch; which of the two NCCL does is not
-  // told.
+  // Whether a kernel's event comes before that of its launch. NCCL 2.28.9 tells of it after
+  // (measured); other releases may not.
   bool kernel_before_launch = false;
+  // Calls in a group within a group, as torch makes its sends and receives: the launch comes after
+  // the end of GroupApi (measured, NCCL 2.28.9).
+  bool nested_groups = false;
 
   // What each channel of a kernel writes: its start and its stop, ns of the GPU. From v4 on, and
   // where the plugin asks for KernelCh, NCCL's proxy thread tells of them once the kernel has

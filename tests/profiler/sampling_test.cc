@@ -195,6 +195,71 @@ TEST_F(Sampling, ALaunchOfSeveralCallsIsNobodys) {
   EXPECT_EQ(profile.mixed_samples, 1u);
 }
 
+// Torch's sends and receives.
+TEST_F(Sampling, ALaunchAfterTheEndOfItsGroupIsTimed) {
+  host_->nested_groups = true;
+  start("sampled:1");
+  call(8);
+  call(9);
+  const profile::Profile profile = read_until(at_least(2));
+  for (const std::uint64_t count : {8, 9}) {
+    const profile::Kernel& kernel = find(profile, "allreduce", count).kernels.at(0);
+    EXPECT_EQ(profile::samples_of(kernel.latency_ns) + profile::samples_of(kernel.after_gap_ns),
+              1u);
+  }
+}
+
+// A launch of which no kernel is told: symmetric memory.
+TEST_F(Sampling, ALaunchWithoutAKernelIsTimedAsItsCall) {
+  start("sampled:1");
+  host_->launch_without_kernel(context_, {.count = 8});
+  host_->kernel_before_launch = true;
+  call(9);
+  const profile::Profile profile = read_until(at_least(2));
+  EXPECT_EQ(find(profile, "allreduce", 8).kernels.at(0).algorithm, "");
+  EXPECT_EQ(find(profile, "allreduce", 9).kernels.at(0).algorithm, "ring");
+}
+
+TEST_F(Sampling, AnOperationOfAGraphKeepsItsPositionAmongItsCommunicatorsCaptures) {
+  start("sampled:1");
+  void* const other = host_->init(2, "dp", 1, 2, 0, log);
+  call(8);
+  for (int i = 0; i < 3; ++i) call(8, true);
+  host_->collective(other, {.count = 8, .captured = true}, {});
+  cuda_->replay(30'000);
+  (void)read_until(at_least(5));
+  cuda_->replay(50'000);
+  cuda_->replay(50'000);
+  const profile::Profile profile = read_until(at_least(9));
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> seen;  // communicator, position
+  for (const profile::Call& one : profile.calls) {
+    for (const profile::Position& position : one.kernels.at(0).positions) {
+      seen.emplace_back(one.communicator, position.position);
+      EXPECT_EQ(position.samples, 2u);
+      EXPECT_NEAR(static_cast<double>(position.median_ns), 50'000, 100);
+    }
+  }
+  EXPECT_EQ(seen, (decltype(seen){{1, 0}, {1, 1}, {1, 2}, {2, 0}}));
+}
+
+TEST_F(Sampling, CallsOfAGraphAreToldFromThoseOfAnother) {
+  start("counts");
+  for (const std::uint64_t graph : {7, 9}) {
+    cuda_->capture(graph);
+    for (int i = 0; i < 40; ++i) call(8, true);
+    if (graph == 9) call(9, true);
+  }
+  cuda_->capture(0);
+  call(8);
+  call(9, true);  // in a capture that cannot be told
+  host_->finalize(context_);
+  const profile::Profile profile = read();
+  EXPECT_EQ(find(profile, "allreduce", 8, true).calls, 80u);
+  EXPECT_EQ(find(profile, "allreduce", 8, true).graphs, 2u);
+  EXPECT_EQ(find(profile, "allreduce", 9, true).graphs, 1u);
+  EXPECT_EQ(find(profile, "allreduce", 8).graphs, 0u);
+}
+
 TEST_F(Sampling, EventsThatGraphsHoldAreNotUsedAgain) {
   start("sampled:1");
   for (std::uint64_t i = 0; i < 1100; ++i) call(8, true);

@@ -31,6 +31,7 @@ bool tearing = false;
 std::atomic<bool> global_capture = false;
 std::atomic<int> violations = 0;
 std::atomic<int> context = 1;
+std::atomic<std::uint64_t> capture_id = 0;
 std::map<std::thread::id, int> capture_modes;  // LeakSanitizer stumbles over a thread_local here
 
 // A library ends at exit; who calls it afterwards calls into nothing. Some programs take long to
@@ -83,6 +84,13 @@ EXPORT int cuCtxGetCurrent(void** current) {
 }
 
 EXPORT int cuCtxSetCurrent(void*) { return kSuccess; }
+
+EXPORT int cuStreamGetCaptureInfo_v2(void*, int* status, std::uint64_t* id, void*, void*, void*) {
+  if (life.over) std::abort();  // a capture does not mind this call
+  *status = capture_id == 0 ? 0 : 1;
+  if (capture_id != 0) *id = capture_id;
+  return kSuccess;
+}
 
 EXPORT int cuStreamCreate(void** stream, unsigned) {
   touch();
@@ -152,9 +160,10 @@ void tear(bool on) {
 void capture_globally(bool on) { global_capture = on; }
 int count_violations() { return violations; }
 void use_context(int number) { context = number; }
+void capture(std::uint64_t id) { capture_id = id; }
 
 }  // namespace
 
 EXPORT const vernier::profiler_test::StubCuda stub_cuda;
 const vernier::profiler_test::StubCuda stub_cuda = {
-    advance, replay, tear, capture_globally, count_violations, use_context};
+    advance, replay, tear, capture_globally, count_violations, use_context, capture};

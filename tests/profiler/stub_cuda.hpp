@@ -19,6 +19,8 @@ struct StubCuda {
   void (*capture_globally)(bool on);
   int (*violations)();
   void (*use_context)(int number);  // current on every thread
+  // The id of the capture under way on every stream; 0: none.
+  void (*capture)(std::uint64_t id);
 };
 
 }  // namespace vernier::profiler_test

@@ -15,17 +15,26 @@ std::string csv_text(const Traffic& traffic) {
   std::string text =
       "collective,bytes,bucket,data_type,ranks,nodes,captured,algorithm,protocol,channels,"
       "calls_least,calls_most,replays_least,replays_most,processes,requested,reason,samples,"
-      "p50_ns,p90_ns,p99_ns\n";
+      "p50_ns,p90_ns,p99_ns,calls_per_graph,estimated_transfer_ns,estimated_wait_ns,time_share\n";
   for (const Row& row : traffic.rows) {
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
-                        row.operation, row.nbytes ? fmt::to_string(*row.nbytes) : "", row.bucket,
-                        row.data_type, row.ranks, row.nodes, row.captured, row.algorithm,
-                        row.protocol, row.channels, row.calls.least, row.calls.most,
-                        row.replayed.least, row.replayed.most, row.processes, row.requested,
-                        row.reason, samples_of(row.latency_ns), percentile_ns(row.latency_ns, 0.5),
-                        percentile_ns(row.latency_ns, 0.9), percentile_ns(row.latency_ns, 0.99));
+    text += fmt::format(
+        "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{:.6g},{},{},{:.6g}\n",
+        row.operation, row.nbytes ? fmt::to_string(*row.nbytes) : "", row.bucket, row.data_type,
+        row.ranks, row.nodes, row.captured, row.algorithm, row.protocol, row.channels,
+        row.calls.least, row.calls.most, row.replayed.least, row.replayed.most, row.processes,
+        row.requested, row.reason, samples_of(row.latency_ns), percentile_ns(row.latency_ns, 0.5),
+        percentile_ns(row.latency_ns, 0.9), percentile_ns(row.latency_ns, 0.99),
+        row.calls_per_graph, row.transfer_ns, row.wait_ns, row.time_share);
   }
   return text;
+}
+
+Json positions_json(const std::vector<Position>& positions) {
+  Json all = Json::array();
+  for (const Position& one : positions) {
+    all.push_back({one.position, one.samples, one.median_ns});
+  }
+  return all;
 }
 
 // Each process's own counters, one object a line.
@@ -45,6 +54,7 @@ std::string jsonl_text(const Job& job) {
       line[call.bucket ? "bucket_bytes" : "count"] = call.count;
       line["captured"] = call.captured;
       line["calls"] = call.calls ? Json(*call.calls) : Json();
+      line["graphs"] = call.graphs == 0 ? Json() : Json(call.graphs);
       line["kernels"] = Json::array();
       for (const Kernel& kernel : call.kernels) {
         line["kernels"].push_back({{"algorithm", kernel.algorithm},
@@ -53,7 +63,8 @@ std::string jsonl_text(const Job& job) {
                                    {"enqueued", kernel.enqueued},
                                    {"replayed", kernel.replayed},
                                    {"latency_ns", kernel.latency_ns},
-                                   {"after_gap_ns", kernel.after_gap_ns}});
+                                   {"after_gap_ns", kernel.after_gap_ns},
+                                   {"positions", positions_json(kernel.positions)}});
       }
       text += line.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
     }

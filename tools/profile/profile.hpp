@@ -21,6 +21,16 @@ using Latency = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 // The middle of the bucket in which that share of the samples ends; 0 without samples.
 [[nodiscard]] std::uint64_t percentile_ns(const Latency& latency, double share);
 
+// The sum of all samples, each taken as the middle of its bucket.
+[[nodiscard]] double total_ns(const Latency& latency);
+
+// The times of one operation of a graph: the same number on all ranks is the same operation.
+struct Position {
+  std::uint32_t position = 0;  // of the call among the captured ones of its communicator
+  std::uint64_t samples = 0;
+  std::uint64_t median_ns = 0;
+};
+
 struct Kernel {
   std::string algorithm;  // as in a policy, or "copy_engine"; empty where NCCL named none
   std::string protocol;   // or empty
@@ -29,6 +39,7 @@ struct Kernel {
   std::uint64_t replayed = 0;  // by graphs, where NCCL tells
   Latency latency_ns;          // of the launches that were timed
   Latency after_gap_ns;        // of those that came after a pause, and waited for the other ranks
+  std::vector<Position> positions;
 };
 
 struct Call {
@@ -39,6 +50,7 @@ struct Call {
   bool bucket = false;
   bool captured = false;
   std::optional<std::uint64_t> calls;  // before NCCL 2.28 only kernels are told
+  std::uint64_t graphs = 0;            // that hold such calls; 0: not known
   std::vector<Kernel> kernels;
 };
 

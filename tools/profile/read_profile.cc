@@ -67,6 +67,24 @@ Latency latency_of(const Json& json, const char* name) {
   return latency;
 }
 
+// Empty where it is missing.
+std::vector<Position> positions_of(const Json& json) {
+  std::vector<Position> positions;
+  if (!json.contains("positions")) return positions;
+  const Json& all = json["positions"];
+  if (!all.is_array()) throw Malformed("\"positions\" is not a list");
+  for (const Json& one : all) {
+    const auto is_number = [&one](std::size_t i) { return one[i].is_number_unsigned(); };
+    if (!one.is_array() || one.size() != 3 || !is_number(0) || !is_number(1) || !is_number(2) ||
+        one[0] > std::numeric_limits<std::uint32_t>::max()) {
+      throw Malformed("\"positions\" has one that is not [position, samples, median_ns]");
+    }
+    positions.push_back(
+        {one[0].get<std::uint32_t>(), one[1].get<std::uint64_t>(), one[2].get<std::uint64_t>()});
+  }
+  return positions;
+}
+
 // What tells a kernel, without its numbers.
 Kernel kernel_name_of(const Json& json) {
   Kernel kernel;
@@ -87,6 +105,7 @@ Kernel kernel_of(const Json& json) {
   kernel.replayed = natural(json, "replayed", kAny);
   kernel.latency_ns = latency_of(json, "latency_ns");
   kernel.after_gap_ns = latency_of(json, "after_gap_ns");
+  kernel.positions = positions_of(json);
   return kernel;
 }
 
@@ -105,6 +124,9 @@ Call call_name_of(const Json& json) {
 Call call_of(const Json& json) {
   Call call = call_name_of(json);
   if (!member(json, "calls").is_null()) call.calls = natural(json, "calls", kAny);
+  if (json.contains("graphs") && !json["graphs"].is_null()) {
+    call.graphs = natural(json, "graphs", kAny);
+  }
   const Json& kernels = member(json, "kernels");
   if (!kernels.is_array()) throw Malformed("\"kernels\" is not a list");
   for (const Json& kernel : kernels) call.kernels.push_back(kernel_of(kernel));
@@ -298,13 +320,29 @@ std::uint64_t samples_of(const Latency& latency) {
   return samples;
 }
 
+namespace {
+
+// Buckets are sixteenths of powers of two: the middle is a thirty-second further.
+std::uint64_t middle_ns(std::uint64_t lower_ns) {
+  return lower_ns + (std::bit_floor(lower_ns) >> 5);
+}
+
+}  // namespace
+
+double total_ns(const Latency& latency) {
+  double total = 0;
+  for (const auto& [lower_ns, count] : latency) {
+    total += static_cast<double>(middle_ns(lower_ns)) * static_cast<double>(count);
+  }
+  return total;
+}
+
 std::uint64_t percentile_ns(const Latency& latency, double share) {
   const auto samples = static_cast<double>(samples_of(latency));
   double seen = 0;
   for (const auto& [lower_ns, count] : latency) {
     seen += static_cast<double>(count);
-    // A bucket of a sixteenth of a power of two: its middle is a thirty-second further.
-    if (seen >= share * samples) return lower_ns + (std::bit_floor(lower_ns) >> 5);
+    if (seen >= share * samples) return middle_ns(lower_ns);
   }
   return 0;
 }

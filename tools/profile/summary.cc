@@ -31,6 +31,7 @@ std::string table_text(const Traffic& traffic) {
                {"nodes x ranks", left},
                {"from", left},
                {"calls", right},
+               {"a graph", right},
                {"replays", right},
                {"kernel", left},
                {"channels", right},
@@ -39,6 +40,7 @@ std::string table_text(const Traffic& traffic) {
   for (const Row& row : traffic.rows) {
     table.add({row.operation, bytes_text(row), row.data_type, shape_text(row),
                row.captured ? "graphs" : "eager", range_text(row.calls),
+               row.calls_per_graph == 0 ? "" : fmt::format("{:.3g}", row.calls_per_graph),
                row.replayed.most == 0 ? "" : range_text(row.replayed), kernel_text(row),
                row.channels == 0 ? "" : fmt::to_string(row.channels), row.requested, row.reason});
   }
@@ -76,6 +78,9 @@ std::string latency_table_text(const Traffic& traffic) {
                {"p99.9", right},
                {"max", right},
                {"busbw GB/s", right},
+               {"transfer", right},
+               {"wait", right},
+               {"share", right},
                {"after a pause", right},
                {"p50", right}});
   bool any = false;
@@ -90,6 +95,9 @@ std::string latency_table_text(const Traffic& traffic) {
                row.channels == 0 ? "" : fmt::to_string(row.channels),
                fmt::to_string(samples_of(row.latency_ns)), at(0.5), at(0.9), at(0.99), at(0.999),
                at(1), busbw_text(row, percentile_ns(row.latency_ns, 0.5)),
+               row.transfer_ns == 0 ? "" : microseconds(row.transfer_ns),
+               row.transfer_ns == 0 ? "" : microseconds(row.wait_ns),
+               row.time_share == 0 ? "" : fmt::format("{:.1f} %", 100 * row.time_share),
                paused == 0 ? "" : fmt::to_string(paused),
                paused == 0 ? "" : microseconds(percentile_ns(row.after_gap_ns, 0.5))});
   }
@@ -112,6 +120,11 @@ Json to_json(const Range& range) { return Json::array({range.least, range.most})
 
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
+template <typename Number>
+Json or_null(Number number) {
+  return number == 0 ? Json() : Json(number);
+}
+
 Json to_json(const LoadedJob& loaded) {
   Json rows = Json::array();
   for (const Row& row : loaded.traffic.rows) {
@@ -131,6 +144,10 @@ Json to_json(const LoadedJob& loaded) {
                     {"p99_ns", percentile_ns(row.latency_ns, 0.99)},
                     {"p99_9_ns", percentile_ns(row.latency_ns, 0.999)},
                     {"samples_after_pause", samples_of(row.after_gap_ns)},
+                    {"calls_per_graph", or_null(row.calls_per_graph)},
+                    {"estimated_transfer_ns", or_null(row.transfer_ns)},
+                    {"estimated_wait_ns", row.transfer_ns == 0 ? Json() : Json(row.wait_ns)},
+                    {"time_share", or_null(row.time_share)},
                     {"algorithm", or_null(row.algorithm)},
                     {"protocol", or_null(row.protocol)},
                     {"channels", row.channels},
@@ -221,9 +238,12 @@ ExitCode print_summary(const SummaryOptions& options) {
   if (!loaded->traffic.rows.empty()) print_result("\n" + table_text(loaded->traffic) + "\n");
   if (const std::string latencies = latency_table_text(loaded->traffic); !latencies.empty()) {
     print_result(
-        "GPU time of what was timed, waiting for slower ranks included; after a pause a launch "
-        "waits "
-        "longest:\n\n" +
+        "GPU time in us of what was timed, waiting for slower ranks included; after a pause a "
+        "launch waits longest.\n"
+        "transfer and wait are estimates, of operations of graphs that were timed on all ranks: "
+        "the least median of a rank,\n"
+        "and what the slowest rank's has more. share is of the time of rows whose executions are "
+        "known.\n\n" +
         latencies + "\n");
   }
   if (loaded->traffic.untold_calls > 0) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <map>
 #include <thread>
+#include <tuple>
 
 #include "tools/common/output.hpp"
 #include "tools/common/table.hpp"
@@ -25,32 +26,66 @@ std::vector<std::string> cells_of(const Row& row) {
           kernel_text(row), row.channels == 0 ? "" : fmt::to_string(row.channels)};
 }
 
-// Calls and replays of the busiest process so far.
-std::map<std::vector<std::string>, std::uint64_t> counts_of(const Traffic& traffic) {
-  std::map<std::vector<std::string>, std::uint64_t> counts;
-  for (const Row& row : traffic.rows) counts[cells_of(row)] += row.calls.most + row.replayed.most;
-  return counts;
+struct Seen {
+  std::uint64_t ran = 0;                         // calls and replays of the busiest process so far
+  std::map<std::uint64_t, std::uint64_t> times;  // samples by bucket, as in Latency
+};
+
+std::map<std::vector<std::string>, Seen> seen_of(const Traffic& traffic) {
+  std::map<std::vector<std::string>, Seen> all;
+  for (const Row& row : traffic.rows) {
+    Seen& seen = all[cells_of(row)];
+    seen.ran += row.calls.most + row.replayed.most;
+    for (const Latency* const latency : {&row.latency_ns, &row.after_gap_ns}) {
+      for (const auto& [lower_ns, samples] : *latency) seen.times[lower_ns] += samples;
+    }
+  }
+  return all;
+}
+
+struct Busy {
+  double rate = 0;  // a second and process
+  Latency times;    // of what was timed meanwhile
+  std::vector<std::string> cells;
+};
+
+Busy difference(const Seen& now, const Seen& before, double elapsed_s,
+                const std::vector<std::string>& cells) {
+  Busy busy{static_cast<double>(now.ran - std::min(now.ran, before.ran)) / elapsed_s, {}, cells};
+  for (const auto& [lower_ns, samples] : now.times) {
+    const auto older = before.times.find(lower_ns);
+    const std::uint64_t known = older == before.times.end() ? 0 : older->second;
+    if (samples > known) busy.times.emplace_back(lower_ns, samples - known);
+  }
+  return busy;
+}
+
+std::string microseconds(const Latency& times, double share) {
+  if (times.empty()) return "";
+  return fmt::format("{:.1f}", static_cast<double>(percentile_ns(times, share)) * 1e-3);
 }
 
 }  // namespace
 
 ExitCode show_top(const TopOptions& options) {
   const bool terminal = isatty(STDOUT_FILENO) == 1;
-  std::map<std::vector<std::string>, std::uint64_t> before;
+  std::map<std::vector<std::string>, Seen> before;
   auto before_at = std::chrono::steady_clock::now();
   for (int round = 0; options.rounds == 0 || round <= options.rounds; ++round) {
     const auto loaded = load_job(options.directory);
     if (!loaded) return ExitCode::could_not_look;
-    auto now = counts_of(loaded->traffic);
+    auto now = seen_of(loaded->traffic);
     const auto now_at = std::chrono::steady_clock::now();
     const double elapsed_s = std::chrono::duration<double>(now_at - before_at).count();
     if (round > 0) {
-      std::vector<std::pair<double, std::vector<std::string>>> busy;
-      for (const auto& [cells, count] : now) {
-        const std::uint64_t fresh = count - std::min(count, before[cells]);
-        if (fresh > 0) busy.emplace_back(static_cast<double>(fresh) / elapsed_s, cells);
+      std::vector<Busy> busy;
+      for (const auto& [cells, seen] : now) {
+        busy.push_back(difference(seen, before[cells], elapsed_s, cells));
+        if (busy.back().rate == 0 && busy.back().times.empty()) busy.pop_back();
       }
-      std::sort(busy.rbegin(), busy.rend());
+      std::sort(busy.begin(), busy.end(), [](const Busy& one, const Busy& other) {
+        return std::tie(other.rate, one.cells) < std::tie(one.rate, other.cells);
+      });
       if (busy.size() > kMaxLines) busy.resize(kMaxLines);
       using enum Table::Align;
       Table table({{"collective", left},
@@ -59,10 +94,16 @@ ExitCode show_top(const TopOptions& options) {
                    {"from", left},
                    {"kernel", left},
                    {"channels", right},
-                   {"calls/s and process", right}});
-      for (auto& [rate, cells] : busy) {
-        cells.push_back(fmt::format("{:.1f}", rate));
-        table.add(std::move(cells));
+                   {"calls/s and process", right},
+                   {"p50 us", right},
+                   {"p99", right}});
+      for (Busy& one : busy) {
+        // Replays inside one node are not told: times without calls.
+        one.cells.push_back(one.rate == 0 ? "" : fmt::format("{:.1f}", one.rate));
+        for (const double share : {0.5, 0.99}) {
+          one.cells.push_back(microseconds(one.times, share));
+        }
+        table.add(std::move(one.cells));
       }
       print_result((terminal ? "\x1b[H\x1b[2J" : "") +
                    (busy.empty() ? std::string("nothing was sent to NCCL") : table.text()) + "\n");

@@ -22,16 +22,55 @@ using Kind = std::tuple<std::string, std::string, std::optional<std::uint64_t>, 
 struct Counts {
   std::uint64_t calls = 0;
   std::uint64_t replayed = 0;
+  std::uint64_t graphs = 0;
 };
 
 struct Merged {
   std::map<const Profile*, Counts> processes;
   std::map<std::uint64_t, std::uint64_t> latency_ns;
   std::map<std::uint64_t, std::uint64_t> after_gap_ns;
+  // (communicator, position of a call) -> the median of each rank
+  std::map<std::pair<std::string, std::uint32_t>, std::vector<std::uint64_t>> positions;
 };
 
 void merge(std::map<std::uint64_t, std::uint64_t>& all, const Latency& more) {
   for (const auto& [lower_ns, count] : more) all[lower_ns] += count;
+}
+
+std::uint64_t median(std::vector<std::uint64_t> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+void estimate_wait(Row& row, const Merged& merged) {
+  std::vector<std::uint64_t> transfers_ns;
+  std::vector<std::uint64_t> waits_ns;
+  for (const auto& [position, medians_ns] : merged.positions) {
+    if (medians_ns.size() != static_cast<std::size_t>(row.ranks)) continue;
+    const auto [least, most] = std::minmax_element(medians_ns.begin(), medians_ns.end());
+    transfers_ns.push_back(*least);
+    waits_ns.push_back(*most - *least);
+  }
+  if (transfers_ns.empty()) return;
+  row.transfer_ns = median(std::move(transfers_ns));
+  row.wait_ns = median(std::move(waits_ns));
+}
+
+// How often it ran times how long it took, of a rank; 0 where one of them is not known.
+double time_ns(const Row& row) {
+  const std::uint64_t samples = samples_of(row.latency_ns) + samples_of(row.after_gap_ns);
+  if (samples == 0) return 0;
+  const std::uint64_t ran = row.captured ? row.replayed.most : row.calls.most;
+  return (total_ns(row.latency_ns) + total_ns(row.after_gap_ns)) / static_cast<double>(samples) *
+         static_cast<double>(ran);
+}
+
+void share_time(std::vector<Row>& rows) {
+  double whole_ns = 0;
+  for (const Row& row : rows) whole_ns += time_ns(row);
+  if (whole_ns == 0) return;
+  for (Row& row : rows) row.time_share = time_ns(row) / whole_ns;
 }
 
 // NCCL 2.29 and later may run broadcasts as AllGatherV, of which no kernel is told (derived).
@@ -123,6 +162,7 @@ class Gatherer {
       }
     }
     for (const auto& [kind, merged] : kinds_) traffic_.rows.push_back(row_of(kind, merged));
+    share_time(traffic_.rows);
     std::stable_sort(traffic_.rows.begin(), traffic_.rows.end(), [](const Row& a, const Row& b) {
       return a.calls.most + a.replayed.most > b.calls.most + b.replayed.most;
     });
@@ -162,7 +202,7 @@ class Gatherer {
       if (find_collective(row.operation) && !kernel.protocol.empty()) {
         traffic_.touchable_calls += ran;
       }
-      count(row, decision, profile, {ran, kernel.replayed}, &kernel);
+      count(row, decision, profile, {ran, kernel.replayed, call.graphs}, &kernel, communicator);
     }
     if (calls > enqueued && replayed == 0) {
       row.algorithm.clear();
@@ -170,7 +210,7 @@ class Gatherer {
       row.channels = 0;
       const bool untold = row.operation == "broadcast" && hides_broadcasts(profile.nccl);
       if (untold) traffic_.untold_calls += calls - enqueued;
-      count(row, decision, profile, {calls - enqueued, 0}, nullptr);
+      count(row, decision, profile, {calls - enqueued, 0, call.graphs}, nullptr, communicator);
     }
   }
 
@@ -180,7 +220,7 @@ class Gatherer {
   }
 
   void count(Row row, const TunerDecision* decision, const Profile& profile, Counts counts,
-             const Kernel* kernel) {
+             const Kernel* kernel, const Communicator* communicator) {
     judge(row, decision, policies_);
     Merged& merged = kinds_[{row.operation, row.data_type, row.nbytes, row.bucket, row.ranks,
                              row.nodes, row.captured, row.algorithm, row.protocol, row.channels,
@@ -188,9 +228,14 @@ class Gatherer {
     Counts& process = merged.processes[&profile];
     process.calls += counts.calls;
     process.replayed += counts.replayed;
+    process.graphs += counts.graphs;
     if (kernel == nullptr) return;
     merge(merged.latency_ns, kernel->latency_ns);
     merge(merged.after_gap_ns, kernel->after_gap_ns);
+    if (communicator == nullptr) return;
+    for (const Position& one : kernel->positions) {
+      merged.positions[{communicator->comm_id, one.position}].push_back(one.median_ns);
+    }
   }
 
   static Row row_of(const Kind& kind, const Merged& merged) {
@@ -206,6 +251,12 @@ class Gatherer {
     };
     row.calls = range(&Counts::calls);
     row.replayed = range(&Counts::replayed);
+    for (const auto& [process, counts] : merged.processes) {
+      if (counts.graphs == 0) continue;
+      row.calls_per_graph = std::max(row.calls_per_graph, static_cast<double>(counts.calls) /
+                                                              static_cast<double>(counts.graphs));
+    }
+    estimate_wait(row, merged);
     row.processes = static_cast<int>(merged.processes.size());
     row.latency_ns.assign(merged.latency_ns.begin(), merged.latency_ns.end());
     row.after_gap_ns.assign(merged.after_gap_ns.begin(), merged.after_gap_ns.end());

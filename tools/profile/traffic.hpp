@@ -32,11 +32,19 @@ struct Row {
   std::string protocol;
   int channels = 0;
 
-  Range calls;     // a rank; in graphs: captures
-  Range replayed;  // a rank, by graphs; 0 where NCCL does not tell
+  Range calls;                 // a rank; in graphs: captures
+  Range replayed;              // a rank, by graphs; 0 where NCCL does not tell
+  double calls_per_graph = 0;  // of the process that has most; 0: not known
   int processes = 0;
   Latency latency_ns;    // of all processes, of the launches that were timed
   Latency after_gap_ns;  // of those that waited for other ranks after a pause
+  // Of the GPU time of the rows of which one knows how often they ran: eager calls, and replays
+  // that NCCL told of. 0: not known.
+  double time_share = 0;
+  // Estimates, of graphs: for each operation the least over the ranks of their medians is transfer,
+  // what the slowest median has more is wait. Medians over operations that were timed on all ranks.
+  std::uint64_t transfer_ns = 0;  // 0: not known
+  std::uint64_t wait_ns = 0;
 
   std::string requested;  // by the policy: algorithm/protocol[/channels], or ""
   // Why that is not what ran, a word of `vernier policy explain`; "applied": the kernel is the one
