@@ -5,41 +5,10 @@
 
 #include <cstdio>
 
-#include "tools/calibrate/fit.hpp"
-#include "tools/calibrate/recorded_machine.hpp"
-#include "tools/calibrate/report.hpp"
-#include "tools/calibrate/search.hpp"
-#include "tools/calibrate/session.hpp"
+#include "tests/unit/calibrate_replay.hpp"
 
 namespace vernier::calibrate {
 namespace {
-
-constexpr int kNcclVersion = 22809;
-
-class Silent : public Progress {
- public:
-  void remaining(double) override {}
-  void done(double) override {}
-  void show(const std::string&) override {}
-  void note(const std::string&) override {}
-  [[nodiscard]] bool stopped() const override { return false; }
-};
-
-Recording catalog(const std::string& fabric) {
-  ReadRecording read = read_recording(CATALOG "/h200-" + fabric + "/measurements.jsonl.gz");
-  EXPECT_TRUE(read.recording) << read.problem;
-  return std::move(*read.recording);
-}
-
-Recording search(const Recording& recording, RecordedMachine& machine) {
-  Recording drawn;
-  drawn.header = recording.header;
-  Journal journal(std::move(drawn), {});
-  Silent progress;
-  const Plan plan = plan_of(recording);
-  EXPECT_TRUE(Search(machine, journal, plan, kNcclVersion, progress).run());
-  return journal.recording();
-}
 
 struct Rate {
   int wins = 0;      // points where a configuration won
@@ -62,9 +31,9 @@ Rate null_rate(const std::string& fabric, int seeds) {
       if (!judged.arms.empty()) ++rate.proposed;
     }
   }
-  std::printf("%s, null data: %d false wins at %d points of which %d had a candidate (%.2f %% of those)\n",
-              fabric.c_str(), rate.wins, rate.points, rate.proposed,
-              100.0 * rate.wins / rate.proposed);
+  std::printf(
+      "%s, null data: %d false wins at %d points of which %d had a candidate (%.2f %% of those)\n",
+      fabric.c_str(), rate.wins, rate.points, rate.proposed, 100.0 * rate.wins / rate.proposed);
   return rate;
 }
 
@@ -102,8 +71,7 @@ TEST(Replay, FindsWhatIsThereAndNothingThatIsSlower) {
       if (rule == nullptr) continue;
       if (judged.point == known) found = true;
       const double default_us = machine.true_us(judged.point, kDefault);
-      const double tuned_us =
-          machine.true_us(judged.point, configuration_of(*rule));
+      const double tuned_us = machine.true_us(judged.point, configuration_of(*rule));
       EXPECT_LT(tuned_us, default_us * 1.02) << describe(judged.point) << " seed " << seed;
     }
     EXPECT_TRUE(found) << "seed " << seed;

@@ -28,6 +28,7 @@ RatioInterval exactly(double ratio, double spread = 0.001) {
 TEST(Stand, NeedsCertaintyAndAGainThatMatters) {
   EXPECT_EQ(stand(exactly(1.1), exactly(1.1)), Standing::win);
   EXPECT_EQ(stand(exactly(1.1, 0.2), exactly(1.1)), Standing::tie);
+  EXPECT_EQ(stand(exactly(1.1, 0.091), exactly(1.1)), Standing::tie);  // from 1.009 on
   EXPECT_EQ(stand(exactly(1.015), exactly(1.1)), Standing::tie);
   EXPECT_EQ(stand(exactly(0.9), exactly(1.1)), Standing::loss);
   const std::vector<LaunchPairs> one_launch{{{20, 20}, {10, 10}}};
@@ -39,6 +40,25 @@ TEST(Stand, LetsNothingWinThatLosesInEagerMode) {
   EXPECT_EQ(stand(exactly(1.1), exactly(0.95, 0.05)), Standing::win);
   EXPECT_EQ(stand(exactly(1.1), exactly(1.1), exactly(0.979)), Standing::eager_loss);
   EXPECT_EQ(stand(exactly(1.1), exactly(1.1), exactly(0.981)), Standing::win);
+}
+
+JudgedArm seen(double ratio, double spread, double error) {
+  JudgedArm arm{kTree, exactly(ratio, spread), exactly(ratio), {}, 10, Standing::tie};
+  arm.standing = stand(arm.graph, arm.eager);
+  arm.graph.launches = 4;
+  arm.graph.error = error;
+  return arm;
+}
+
+TEST(Settled, IsWhatMoreLaunchesWouldNotChange) {
+  constexpr int kPlanned = 8;
+  EXPECT_TRUE(is_settled(seen(1.2, 0.1, 0.02), kPlanned)) << "a gain beyond doubt";
+  EXPECT_FALSE(is_settled(seen(1.1, 0.08, 0.02), kPlanned)) << "a gain with some doubt";
+  EXPECT_TRUE(is_settled(seen(1.005, 0.01, 0.001), kPlanned)) << "too small a gain";
+  EXPECT_FALSE(is_settled(seen(1.1, 0.3, 0.05), kPlanned)) << "may become certain";
+  EXPECT_TRUE(is_settled(seen(1.02, 0.3, 0.05), kPlanned)) << "would not become certain";
+  EXPECT_FALSE(is_settled(seen(1.05, 0.3, 0.04), 3 * kPlanned)) << "with many more it might";
+  EXPECT_TRUE(is_settled(seen(0.9, 0.01, 0.01), kPlanned)) << "a loss";
 }
 
 JudgedPoint point(std::uint64_t nbytes, bool halfway, std::vector<JudgedArm> arms,

@@ -62,6 +62,7 @@ Json command_json(const Options& options) {
   add("--pairs", std::to_string(options.pairs));
   if (options.ranks > 0) add("--ranks", std::to_string(options.ranks));
   if (options.emulate_nodes > 1) add("--emulate-nodes", std::to_string(options.emulate_nodes));
+  if (options.exhaustive) words.push_back("--exhaustive");
   for (const auto& [name, value] : options.environment) add("--env", name + "=" + value);
   return words;
 }
@@ -101,6 +102,7 @@ Json make_header(const Options& options, const NcclLibrary& nccl, const Plan& pl
                 {"sizes", options.sizes},
                 {"launches", plan.judging_launches},
                 {"pairs", plan.pairs}}}};
+  if (plan.exhaustive) header["plan"]["exhaustive"] = true;
   // What a policy has to demand: also of emulated nodes, or it would hold on a real cluster of
   // their shape.
   for (const auto& [name, value] : options.environment) header["set_environment"][name] = value;
@@ -184,6 +186,7 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
   plan.element_bytes = type.element_bytes;
   plan.judging_launches = options.launches;
   plan.pairs = options.pairs;
+  plan.exhaustive = options.exhaustive;
   plan.points =
       make_points(options.collectives, parse_sizes(options.sizes), plan.ranks, type.element_bytes);
   if (plan.points.empty()) throw MachineError("no size is as large as one element on each rank");

@@ -101,7 +101,7 @@ void add_how(CLI::App& command, Options& options) {
   command.add_option("--name", options.name, "name of the policy");
   command
       .add_option("--launches", options.launches,
-                  "fresh launches that judge, after two that look for candidates")
+                  "fresh launches that judge at most, after four that look for candidates")
       ->check(CLI::Range(2, 16).description(""))
       ->capture_default_str();
   command.add_option("--pairs", options.pairs, "fresh captures of each way, in each launch")
@@ -121,6 +121,9 @@ void add_how(CLI::App& command, Options& options) {
       ->check(CLI::Range(1.0, 3600.0).description(""))
       ->type_name("S")
       ->capture_default_str();
+  command.add_flag("--exhaustive", options.exhaustive,
+                   "judge every way there is, which takes ten times as long: shows what the search "
+                   "misses");
   command.add_flag("--dry-run", options.dry_run, "print what would be measured, and for how long");
   command.add_flag("--json", options.json, "print one JSON document instead of text");
   command.add_flag("--quiet", options.quiet, "no progress on stderr");

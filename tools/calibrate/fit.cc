@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -13,19 +14,32 @@
 namespace vernier::calibrate {
 namespace {
 
-// All times of the launches that judge, of one point.
+// All times of launches that judge, of one point.
 struct Times {
-  // [mode][arm][launch][pair]
-  std::map<Mode, std::map<std::string, std::map<int, std::vector<double>>>> us;
+  // [mode][arm][launch]; the default is the reference of each. What was measured in one record is
+  // paired; a launch may have several.
+  std::map<Mode, std::map<std::string, std::map<int, LaunchPairs>>> pairs;
 };
 
-std::map<Point, Times> judging_times(const Recording& recording) {
+const Arm* find_arm(const SampleRecord& record, std::string_view name) {
+  const auto found = std::find_if(record.arms.begin(), record.arms.end(),
+                                  [&](const Arm& arm) { return arm.name == name; });
+  return found == record.arms.end() ? nullptr : &*found;
+}
+
+std::map<Point, Times> judging_times(const Recording& recording, int last_launch) {
   std::map<Point, Times> all;
   for (const SampleRecord& record : recording.samples) {
-    if (record.phase != Phase::validate) continue;
+    if (record.phase != Phase::validate || record.launch > last_launch) continue;
+    const Arm* const reference = find_arm(record, "default");
+    if (reference == nullptr) continue;
+    Times& times = all[record.point];
     for (const Arm& arm : record.arms) {
-      std::vector<double>& pairs = all[record.point].us[record.mode][arm.name][record.launch];
-      for (const std::vector<float>& replays : arm.times_us) pairs.push_back(capture_us(replays));
+      LaunchPairs& pairs = times.pairs[record.mode][arm.name][record.launch];
+      for (std::size_t i = 0; i < arm.times_us.size() && i < reference->times_us.size(); ++i) {
+        pairs.reference_us.push_back(capture_us(reference->times_us[i]));
+        pairs.candidate_us.push_back(capture_us(arm.times_us[i]));
+      }
     }
   }
   return all;
@@ -33,17 +47,10 @@ std::map<Point, Times> judging_times(const Recording& recording) {
 
 // By launch.
 std::map<int, LaunchPairs> pairs_of(const Times& times, Mode mode, const std::string& name) {
-  const auto arms = times.us.find(mode);
-  if (arms == times.us.end()) return {};
-  const auto reference = arms->second.find("default");
-  const auto candidate = arms->second.find(name);
-  if (reference == arms->second.end() || candidate == arms->second.end()) return {};
-  std::map<int, LaunchPairs> launches;
-  for (const auto& [launch, pairs] : candidate->second) {
-    const auto same = reference->second.find(launch);
-    if (same != reference->second.end()) launches[launch] = {same->second, pairs};
-  }
-  return launches;
+  const auto arms = times.pairs.find(mode);
+  if (arms == times.pairs.end()) return {};
+  const auto arm = arms->second.find(name);
+  return arm == arms->second.end() ? std::map<int, LaunchPairs>() : arm->second;
 }
 
 RatioInterval interval(const Times& times, Mode mode, const std::string& name) {
@@ -62,7 +69,7 @@ RatioInterval host_bound(const Times& times, const std::string& name) {
     if (same == eager.end() || same->second.reference_us.empty()) continue;
     const double default_us = median(same->second.reference_us);
     LaunchPairs& pairs = launches.emplace_back();
-    for (std::size_t i = 0; i < host.candidate_us.size() && i < host.reference_us.size(); ++i) {
+    for (std::size_t i = 0; i < host.candidate_us.size(); ++i) {
       const double more_us = std::max(0.0, host.candidate_us[i] - host.reference_us[i]);
       pairs.reference_us.push_back(default_us);
       pairs.candidate_us.push_back(default_us + more_us);
@@ -71,14 +78,11 @@ RatioInterval host_bound(const Times& times, const std::string& name) {
   return ratio_interval(launches);
 }
 
+// In graphs.
 double median_us(const Times& times, const std::string& name) {
   std::vector<double> all;
-  const auto arms = times.us.find(Mode::graph);
-  if (arms == times.us.end()) return 0;
-  const auto arm = arms->second.find(name);
-  if (arm == arms->second.end()) return 0;
-  for (const auto& [launch, pairs] : arm->second) {
-    all.insert(all.end(), pairs.begin(), pairs.end());
+  for (const auto& [launch, pairs] : pairs_of(times, Mode::graph, name)) {
+    all.insert(all.end(), pairs.candidate_us.begin(), pairs.candidate_us.end());
   }
   return all.empty() ? 0 : median(std::move(all));
 }
@@ -101,8 +105,8 @@ JudgedPoint judge(const Recording& recording, const SurveyRecord& survey, const 
                      median_us(times, "default"),
                      interval(times, Mode::graph, std::string(kNullArm)),
                      {}};
-  const auto arms = times.us.find(Mode::graph);
-  if (arms == times.us.end()) return judged;
+  const auto arms = times.pairs.find(Mode::graph);
+  if (arms == times.pairs.end()) return judged;
   for (const auto& [name, launches] : arms->second) {
     const std::optional<Configuration> configuration = parse_configuration(name);
     if (!configuration || configuration->is_default()) continue;
@@ -221,6 +225,31 @@ const JudgedArm* find_arm(const JudgedPoint& judged, const Configuration& config
   return found == judged.arms.end() ? nullptr : &*found;
 }
 
+std::vector<JudgedPoint> judge_points(const Recording& recording, int last_launch) {
+  std::vector<JudgedPoint> points;
+  for (const auto& [point, times] : judging_times(recording, last_launch)) {
+    const SurveyRecord* const survey = recording.find_survey(point);
+    if (survey != nullptr) points.push_back(judge(recording, *survey, times));
+  }
+  return points;
+}
+
+bool is_settled(const JudgedArm& arm, int planned) {
+  constexpr double kT99 = 3.5;  // of 8 launches; of 12 a little less
+  switch (arm.standing) {
+    case Standing::win: return arm.graph.low99 > kBeyondDoubt;
+    case Standing::tie: {
+      const double final_error =
+          arm.graph.error * std::sqrt(static_cast<double>(arm.graph.launches) / planned);
+      return arm.graph.high99 < kSmallestGain ||
+             std::log(arm.graph.ratio) + arm.graph.error < kT99 * final_error;
+    }
+    case Standing::loss:
+    case Standing::eager_loss: return true;
+  }
+  return true;
+}
+
 Configuration configuration_of(const Rule& rule) {
   return {rule.choice, rule.channels.value_or(0)};
 }
@@ -230,7 +259,9 @@ Standing stand(const RatioInterval& graph, const RatioInterval& eager,
   if (graph.launches < 2) return Standing::tie;
   if (graph.high95 < kRegression) return Standing::loss;
   // 99 %, not 95: a calibration makes dozens of these decisions, and each has to be right.
-  if (graph.low99 <= 1.0 || graph.ratio < kSmallestGain) return Standing::tie;
+  if (graph.low99 <= 1.0 || graph.low95 <= kSmallestLow || graph.ratio < kSmallestGain) {
+    return Standing::tie;
+  }
   if (eager.launches >= 2 && eager.high95 < kRegression) return Standing::eager_loss;
   // No interval: this is a bound, of a quantity that hardly scatters.
   if (host_bound.launches >= 2 && host_bound.ratio < kRegression) return Standing::eager_loss;
@@ -249,10 +280,7 @@ Fit fit(const Recording& recording, const FitOptions& options) {
   const int ranks = header_int(recording.header, "plan", "ranks");
   if (ranks < 2) throw std::runtime_error("the header does not say how many ranks there were");
 
-  for (const auto& [point, times] : judging_times(recording)) {
-    const SurveyRecord* const survey = recording.find_survey(point);
-    if (survey != nullptr) result.points.push_back(judge(recording, *survey, times));
-  }
+  result.points = judge_points(recording);
   result.null = summarize_null(result.points);
   result.policy.name = options.name;
   result.policy.rules = make_rules(result.points, recording.switches, ranks, shape->nodes);

@@ -25,6 +25,7 @@ struct Options {
   int pairs = 8;
   double max_extra_mib = 256;
   double hang_limit_s = 30;
+  bool exhaustive = false;
   bool dry_run = false;
   bool restart = false;
   bool json = false;

@@ -3,6 +3,8 @@
 // What is to be measured, and how often.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,9 +15,12 @@
 namespace vernier::calibrate {
 
 inline constexpr int kScreenLaunch = 0;     // every configuration, a few captures each
-inline constexpr int kShortlistLaunch = 1;  // the best few, more captures each
-inline constexpr int kFirstJudgingLaunch = 2;
-inline constexpr int kShortlisted = 8;
+inline constexpr int kFirstRaceLaunch = 1;  // the best few, more captures each
+// How many run in each race.
+inline constexpr std::array<std::size_t, 3> kRaceWidths{8, 4, 2};
+inline constexpr int kRaces = static_cast<int>(kRaceWidths.size());
+inline constexpr int kFirstJudgingLaunch = kFirstRaceLaunch + kRaces;
+inline constexpr int kFirstLook = 4;  // judging launches before any of their questions is settled
 
 struct Plan {
   std::vector<Point> points;  // by collective, then size; what was asked for
@@ -23,8 +28,12 @@ struct Plan {
   std::uint32_t element_bytes = 0;
   int judging_launches = 8;
   int screen_pairs = 4;
-  int pairs = 8;  // of each later launch
+  int pairs = 8;            // of each later launch
+  bool exhaustive = false;  // no search: every candidate is judged, at these points alone
 };
+
+// Fresh captures of each way in a race.
+[[nodiscard]] inline int race_pairs(const Plan& plan) { return (plan.pairs + 1) / 2; }
 
 // Sizes as --sizes takes them: "1KiB..16MiB" (powers of two), "4KiB,5760,64KiB", or a mixture.
 // Throws std::invalid_argument that says what is allowed.

@@ -132,6 +132,12 @@ double RecordedMachine::used_mib() {
   return used_mib;
 }
 
+std::size_t RecordedMachine::kept_back(const Point& point,
+                                       const Configuration& configuration) const {
+  const auto found = series_.find({point, Mode::graph, format_configuration(configuration)});
+  return found == series_.end() ? 0 : found->second.kept_back_us.size();
+}
+
 double RecordedMachine::true_us(const Point& point, const Configuration& configuration) const {
   const auto found = series_.find({point, Mode::graph, format_configuration(configuration)});
   if (found == series_.end() || found->second.kept_back_us.empty()) return 0;

@@ -29,7 +29,9 @@ class RecordedMachine : public Machine {
   double used_mib() override;
   [[nodiscard]] bool knows(const Point& point, const Configuration& configuration) const override;
 
-  // Median of the captures kept back, in graphs; 0 where there are none.
+  // Captures kept back, in graphs.
+  [[nodiscard]] std::size_t kept_back(const Point& point, const Configuration& configuration) const;
+  // Their median; 0 where there are none.
   [[nodiscard]] double true_us(const Point& point, const Configuration& configuration) const;
 
  private:

@@ -6,18 +6,27 @@
 #include <algorithm>
 #include <set>
 
+#include "tools/calibrate/fit.hpp"
 #include "tools/calibrate/machine_error.hpp"
+#include "tools/calibrate/race.hpp"
 #include "tools/calibrate/statistics.hpp"
 #include "vernier/nccl_version.hpp"
 
 namespace vernier::calibrate {
 namespace {
 
-constexpr std::size_t kArmsAtOnce = 24;   // beside the default; one chunk is one journal record
-constexpr double kHopeless = 0.6;         // ratio after one capture: not looked at again
-constexpr double kShortlistRatio = 0.97;  // a few captures miss by that much
-constexpr double kAsGoodAsBest = 0.985;   // then the neighbour's pick is preferred: fewer rules
+constexpr std::size_t kArmsAtOnce = 24;  // beside the default; one chunk is one journal record
+constexpr double kHopeless = 0.6;        // ratio after one capture: not looked at again
 constexpr Effort kPilot{4, 3};
+
+std::vector<std::vector<Configuration>> in_chunks(const std::vector<Configuration>& arms) {
+  std::vector<std::vector<Configuration>> chunks;
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    if (i % kArmsAtOnce == 0) chunks.emplace_back();
+    chunks.back().push_back(arms[i]);
+  }
+  return chunks;
+}
 
 struct Stopped {};  // thrown where the user wants to stop
 
@@ -25,28 +34,7 @@ std::string name_of_arm(const Configuration& configuration) {
   return format_configuration(configuration);
 }
 
-const Arm* find_arm(const SampleRecord& record, std::string_view name) {
-  const auto found = std::find_if(record.arms.begin(), record.arms.end(),
-                                  [&](const Arm& arm) { return arm.name == name; });
-  return found == record.arms.end() ? nullptr : &*found;
-}
-
 }  // namespace
-
-double median_ratio(const Recording& recording, const Point& point, const std::string& name,
-                    Phase phase) {
-  std::vector<double> ratios;
-  for (const SampleRecord& record : recording.samples) {
-    if (record.point != point || record.phase != phase || record.mode != Mode::graph) continue;
-    const Arm* const reference = find_arm(record, "default");
-    const Arm* const candidate = find_arm(record, name);
-    if (reference == nullptr || candidate == nullptr) continue;
-    for (std::size_t i = 0; i < reference->times_us.size() && i < candidate->times_us.size(); ++i) {
-      ratios.push_back(capture_us(reference->times_us[i]) / capture_us(candidate->times_us[i]));
-    }
-  }
-  return ratios.empty() ? 0 : median(std::move(ratios));
-}
 
 Search::Search(Machine& machine, Journal& journal, const Plan& plan, int nccl_version,
                Progress& progress)
@@ -60,17 +48,17 @@ bool Search::run() {
   try {
     progress_.remaining(rough_s(plan_));
     screen();
-    shortlist();
-    const std::vector<Judged> judged = choose();
-    double judging_s = 0;
-    for (const auto& [point, picks] : judged) {
-      for (const Mode mode : kModes) {
-        const double us = default_us(kFirstJudgingLaunch, point);
-        judging_s += expected_s(mode, picks.size() + 2, plan_.pairs, us);
-      }
+    for (int round = 0; round < kRaces && !plan_.exhaustive; ++round) race(round);
+    std::vector<Judged> judged = plan_.exhaustive ? everything() : choose();
+    for (int i = 0; i < plan_.judging_launches && !judged.empty(); ++i) {
+      const bool unseen = i < kFirstLook && !plan_.exhaustive;
+      const int left =
+          (unseen ? std::min(kFirstLook, plan_.judging_launches) : plan_.judging_launches) - i;
+      progress_.remaining(left * (judging_s(judged) + kStartLaunchS));
+      judge(kFirstJudgingLaunch + i, judged);
+      if (i + 1 >= kFirstLook && !plan_.exhaustive)
+        judged = unsettled(kFirstJudgingLaunch + i, judged);
     }
-    progress_.remaining(plan_.judging_launches * (judging_s + kStartLaunchS));
-    for (int i = 0; i < plan_.judging_launches; ++i) judge(kFirstJudgingLaunch + i, judged);
     return true;
   } catch (const Stopped&) {
     return false;
@@ -219,78 +207,60 @@ void Search::screen() {
       if (!applied.empty() && !effects.insert(applied).second) continue;
       arms.push_back(candidate);
     }
-    std::vector<Configuration> promising;
-    for (std::size_t first = 0; first < arms.size(); first += kArmsAtOnce) {
-      const std::size_t last = std::min(first + kArmsAtOnce, arms.size());
-      const std::vector<Configuration> chunk(arms.begin() + static_cast<std::ptrdiff_t>(first),
-                                             arms.begin() + static_cast<std::ptrdiff_t>(last));
-      sample(kScreenLaunch, Phase::screen, Mode::graph, point, 1, chunk, false);
-      for (const Configuration& arm : chunk) {
-        if (median_ratio(journal_.recording(), point, name_of_arm(arm), Phase::screen) >
-            kHopeless) {
-          promising.push_back(arm);
-        }
-      }
+    for (const auto& some : in_chunks(arms)) {
+      sample(kScreenLaunch, Phase::screen, Mode::graph, point, 1, some, false);
     }
-    for (std::size_t first = 0; first < promising.size(); first += kArmsAtOnce) {
-      const std::size_t last = std::min(first + kArmsAtOnce, promising.size());
-      sample(kScreenLaunch, Phase::screen, Mode::graph, point, plan_.screen_pairs - 1,
-             {promising.begin() + static_cast<std::ptrdiff_t>(first),
-              promising.begin() + static_cast<std::ptrdiff_t>(last)},
-             false);
+    for (const auto& some : in_chunks(promising(point))) {
+      sample(kScreenLaunch, Phase::screen, Mode::graph, point, plan_.screen_pairs - 1, some, false);
     }
     progress_.done(kScreenPointS);
   }
 }
 
-void Search::shortlist() {
+void Search::race(int round) {
   for (const Point& point : plan_.points) {
-    std::vector<std::pair<double, Configuration>> ranked;
-    for (const CheckRecord& check : journal_.recording().checks) {
-      if (check.point != point || check.launch != kScreenLaunch) continue;
-      if (check.configuration.is_default() || check.outcome != Outcome::exact) continue;
-      const double ratio = median_ratio(journal_.recording(), point,
-                                        name_of_arm(check.configuration), Phase::screen);
-      if (ratio > kShortlistRatio) ranked.emplace_back(ratio, check.configuration);
-    }
-    std::stable_sort(ranked.begin(), ranked.end(),
-                     [](const auto& a, const auto& b) { return a.first > b.first; });
-    if (ranked.size() > kShortlisted) ranked.resize(kShortlisted);
     std::vector<Configuration> arms;
-    for (const auto& [ratio, configuration] : ranked) {
-      if (checked(kShortlistLaunch, point, configuration)) arms.push_back(configuration);
+    for (const Configuration& one : contenders(journal_.recording(), point, round)) {
+      if (checked(kFirstRaceLaunch + round, point, one)) arms.push_back(one);
     }
-    if (!arms.empty()) {
-      sample(kShortlistLaunch, Phase::shortlist, Mode::graph, point, plan_.pairs, arms, false);
+    if (arms.empty()) continue;
+    sample(kFirstRaceLaunch + round, Phase::shortlist, Mode::graph, point, race_pairs(plan_), arms,
+           false);
+  }
+}
+
+// Those that were screened and not hopeless.
+std::vector<Configuration> Search::promising(const Point& point) const {
+  std::vector<Configuration> result;
+  for (const CheckRecord& check : journal_.recording().checks) {
+    if (check.point != point || check.launch != kScreenLaunch) continue;
+    if (check.configuration.is_default() || check.outcome != Outcome::exact) continue;
+    if (first_ratio(journal_.recording(), point, check.configuration) > kHopeless) {
+      result.push_back(check.configuration);
     }
   }
+  return result;
+}
+
+std::vector<Search::Judged> Search::everything() {
+  std::vector<Judged> all;
+  for (const Point& point : plan_.points) all.push_back({point, promising(point)});
+  find_switches(all);
+  return all;
 }
 
 std::vector<Search::Judged> Search::choose() {
   std::vector<Judged> at_points;
   for (const Point& point : plan_.points) {
-    Judged judged{point, {}};
-    double best = 1.0;
-    std::vector<std::pair<double, Configuration>> rated;
-    for (const SampleRecord& record : journal_.recording().samples) {
-      if (record.point != point || record.phase != Phase::shortlist) continue;
-      for (const Arm& arm : record.arms) {
-        const std::optional<Configuration> configuration = parse_configuration(arm.name);
-        if (!configuration || configuration->is_default()) continue;
-        const double ratio = median_ratio(journal_.recording(), point, arm.name, Phase::shortlist);
-        rated.emplace_back(ratio, *configuration);
-        best = std::max(best, ratio);
-      }
+    std::optional<Configuration> below;
+    if (!at_points.empty() && !at_points.back().picks.empty() &&
+        at_points.back().point.collective == point.collective) {
+      below = at_points.back().picks[0];
     }
-    const bool has_neighbour = !at_points.empty() && !at_points.back().picks.empty() &&
-                               at_points.back().point.collective == point.collective;
-    for (const auto& [ratio, configuration] : rated) {
-      if (ratio <= 1.0) continue;
-      const bool as_before = has_neighbour && configuration == at_points.back().picks[0];
-      if (ratio == best && judged.picks.empty()) judged.picks = {configuration};
-      if (as_before && ratio >= best * kAsGoodAsBest) judged.picks = {configuration};
+    at_points.push_back({point, {}});
+    if (const auto pick = winner(journal_.recording(), point, below)) {
+      at_points.back().picks = {*pick};
     }
-    at_points.push_back(std::move(judged));
   }
 
   std::vector<Judged> all;
@@ -384,6 +354,35 @@ void Search::use(int launch, const Point& point, const Configuration& configurat
   (void)machine_.check(point, configuration);
 }
 
+double Search::judging_s(const std::vector<Judged>& judged) {
+  double all_s = 0;
+  for (const auto& [point, picks] : judged) {
+    for (const Mode mode : kModes) {
+      const double us = default_us(kFirstJudgingLaunch, point);
+      all_s += expected_s(mode, picks.size() + 2, plan_.pairs, us);
+    }
+  }
+  return all_s;
+}
+
+// What is left to judge after a launch. Where nothing was picked, the null run has said enough.
+// Later launches do not count: a search that goes on from a file has to come to the same.
+std::vector<Search::Judged> Search::unsettled(int launch, const std::vector<Judged>& judged) const {
+  const std::vector<JudgedPoint> seen = judge_points(journal_.recording(), launch);
+  std::vector<Judged> left;
+  for (Judged one : judged) {
+    const auto at = std::find_if(seen.begin(), seen.end(),
+                                 [&](const JudgedPoint& j) { return j.point == one.point; });
+    if (at == seen.end()) continue;
+    std::erase_if(one.picks, [&](const Configuration& pick) {
+      const JudgedArm* const arm = find_arm(*at, pick);
+      return arm == nullptr || is_settled(*arm, plan_.judging_launches);
+    });
+    if (!one.picks.empty()) left.push_back(std::move(one));
+  }
+  return left;
+}
+
 void Search::judge(int launch, const std::vector<Judged>& judged) {
   warm_up(launch, judged);
   for (const auto& [point, picks] : judged) {
@@ -391,10 +390,16 @@ void Search::judge(int launch, const std::vector<Judged>& judged) {
     for (const Configuration& pick : picks) {
       if (checked(launch, point, pick)) arms.push_back(pick);
     }
-    sample(launch, Phase::validate, Mode::graph, point, plan_.pairs, arms, true);
-    if (!arms.empty()) {
-      sample(launch, Phase::validate, Mode::eager, point, plan_.pairs, arms, false);
-      sample(launch, Phase::validate, Mode::host, point, plan_.pairs, arms, false);
+    // The null run, and what bounds eager calls, are known by the first look.
+    const bool early = launch < kFirstJudgingLaunch + kFirstLook;
+    if (arms.empty()) {
+      sample(launch, Phase::validate, Mode::graph, point, plan_.pairs, {}, true);
+    }
+    for (const auto& some : in_chunks(arms)) {
+      sample(launch, Phase::validate, Mode::graph, point, plan_.pairs, some, early);
+      if (!early) continue;
+      sample(launch, Phase::validate, Mode::eager, point, plan_.pairs, some, false);
+      sample(launch, Phase::validate, Mode::host, point, plan_.pairs, some, false);
     }
   }
 }

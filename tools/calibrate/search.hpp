@@ -4,9 +4,11 @@
 // sample both proposes a configuration and judges it:
 //
 //   1. screen     launch 0: every candidate of every point is checked and timed, a few captures
-//   2. shortlist  launch 1: the best few of each point again, more captures; one pick remains
-//   3. judge      launches 2..: the pick against NCCL's own choice, at every point and halfway
-//                 between; beside it NCCL's own choice once more (the null run), and eager calls
+//   2. races      launches 1 to 3: the best eight, four and two of each point again (race.hpp); one
+//                 pick remains
+//   3. judge      launches 4..: the pick against NCCL's own choice, at every point and halfway
+//                 between; beside it NCCL's own choice once more (the null run), and eager calls.
+//                 What is settled after kFirstLook launches is not measured in the rest of them
 //
 // Everything goes through the journal: what it already holds is not measured again.
 #pragma once
@@ -35,10 +37,14 @@ class Search {
   };
 
   void screen();
-  void shortlist();
+  void race(int round);
+  [[nodiscard]] std::vector<Configuration> promising(const Point& point) const;
   [[nodiscard]] std::vector<Judged> choose();
+  [[nodiscard]] std::vector<Judged> everything();
   void find_switches(const std::vector<Judged>& judged);
   void judge(int launch, const std::vector<Judged>& judged);
+  [[nodiscard]] std::vector<Judged> unsettled(int launch, const std::vector<Judged>& judged) const;
+  [[nodiscard]] double judging_s(const std::vector<Judged>& judged);
 
   void need_launch(int launch);
   const SurveyRecord& surveyed(const Point& point);
@@ -57,10 +63,5 @@ class Search {
   Progress& progress_;
   int running_launch_ = -1;
 };
-
-// Median over captures of `name` at a point in one phase, and of NCCL's own choice beside it; the
-// ratio of the two. 0 where there are no samples.
-[[nodiscard]] double median_ratio(const Recording& recording, const Point& point,
-                                  const std::string& name, Phase phase);
 
 }  // namespace vernier::calibrate

@@ -69,6 +69,7 @@ RatioInterval ratio_interval(const std::vector<LaunchPairs>& launches) {
   for (const double value : logs) squares += (value - mean) * (value - mean);
   const double error = std::sqrt(squares / (n - 1) / n);
   const Quantiles t = kStudent[std::min(logs.size() - 2, kStudent.size() - 1)];
+  result.error = error;
   result.low95 = std::exp(mean - t.t95 * error);
   result.high95 = std::exp(mean + t.t95 * error);
   result.low99 = std::exp(mean - t.t99 * error);

@@ -22,6 +22,7 @@ struct RatioInterval {
   double high95 = 0;
   double low99 = 0;
   double high99 = 0;
+  double error = 0;  // standard error of the logarithm
   int launches = 0;
   int pairs = 0;  // of all launches
 };

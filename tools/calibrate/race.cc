@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/calibrate/race.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "tools/calibrate/plan.hpp"
+#include "tools/calibrate/statistics.hpp"
+
+namespace vernier::calibrate {
+namespace {
+
+constexpr double kWorthARace = 0.97;  // a few captures of one launch miss by that much
+constexpr double kAsGoodAsBest = 0.985;
+constexpr std::size_t kAllCaptures = std::numeric_limits<std::size_t>::max();
+
+struct Rated {
+  double ratio;
+  Configuration configuration;
+};
+
+bool better(const Rated& a, const Rated& b) { return a.ratio > b.ratio; }
+
+const Arm* find_arm(const SampleRecord& record, const std::string& name) {
+  const auto found = std::find_if(record.arms.begin(), record.arms.end(),
+                                  [&](const Arm& arm) { return arm.name == name; });
+  return found == record.arms.end() ? nullptr : &*found;
+}
+
+// Of each pair of one record, NCCL's own choice over `name`; empty where it is not there.
+std::vector<double> pair_ratios(const SampleRecord& record, const std::string& name) {
+  const Arm* const reference = find_arm(record, "default");
+  const Arm* const candidate = find_arm(record, name);
+  std::vector<double> ratios;
+  if (reference == nullptr || candidate == nullptr) return ratios;
+  for (std::size_t i = 0; i < reference->times_us.size() && i < candidate->times_us.size(); ++i) {
+    ratios.push_back(capture_us(reference->times_us[i]) / capture_us(candidate->times_us[i]));
+  }
+  return ratios;
+}
+
+std::vector<Rated> rate(const SampleRecord& record) {
+  std::vector<Rated> rated;
+  for (const Arm& arm : record.arms) {
+    const std::optional<Configuration> configuration = parse_configuration(arm.name);
+    if (!configuration || configuration->is_default()) continue;
+    std::vector<double> ratios = pair_ratios(record, arm.name);
+    if (!ratios.empty()) rated.push_back({median(std::move(ratios)), *configuration});
+  }
+  return rated;
+}
+
+// Of the first `captures` captures in launch 0; 0 where there are none.
+double screen_ratio(const Recording& recording, const Point& point,
+                    const Configuration& configuration, std::size_t captures) {
+  const std::string name = format_configuration(configuration);
+  std::vector<double> ratios;
+  for (const SampleRecord& record : recording.samples) {
+    if (record.point != point || record.phase != Phase::screen) continue;
+    const std::vector<double> more = pair_ratios(record, name);
+    ratios.insert(ratios.end(), more.begin(), more.end());
+  }
+  ratios.resize(std::min(ratios.size(), captures));
+  return ratios.empty() ? 0 : median(std::move(ratios));
+}
+
+const SampleRecord* find_race(const Recording& recording, const Point& point, int round) {
+  for (const SampleRecord& record : recording.samples) {
+    if (record.point == point && record.phase == Phase::shortlist &&
+        record.launch == kFirstRaceLaunch + round) {
+      return &record;
+    }
+  }
+  return nullptr;
+}
+
+// Those of the last race before `round`, by the geometric mean of all their races; the best first.
+std::vector<Rated> standings(const Recording& recording, const Point& point, int round) {
+  std::vector<Rated> last;
+  for (int before = 0; before < round; ++before) {
+    const SampleRecord* const race = find_race(recording, point, before);
+    if (race == nullptr) break;
+    std::vector<Rated> now = rate(*race);
+    for (Rated& one : now) {
+      const auto earlier = std::find_if(last.begin(), last.end(), [&](const Rated& old) {
+        return old.configuration == one.configuration;
+      });
+      if (earlier == last.end()) continue;
+      one.ratio =
+          std::exp((before * std::log(earlier->ratio) + std::log(one.ratio)) / (before + 1));
+    }
+    last = std::move(now);
+  }
+  std::stable_sort(last.begin(), last.end(), better);
+  return last;
+}
+
+std::vector<Rated> screened(const Recording& recording, const Point& point) {
+  std::vector<Rated> rated;
+  for (const CheckRecord& check : recording.checks) {
+    if (check.point != point || check.launch != kScreenLaunch) continue;
+    if (check.configuration.is_default() || check.outcome != Outcome::exact) continue;
+    rated.push_back(
+        {screen_ratio(recording, point, check.configuration, kAllCaptures), check.configuration});
+  }
+  std::stable_sort(rated.begin(), rated.end(), better);
+  return rated;
+}
+
+}  // namespace
+
+double first_ratio(const Recording& recording, const Point& point,
+                   const Configuration& configuration) {
+  return screen_ratio(recording, point, configuration, 1);
+}
+
+std::vector<Configuration> contenders(const Recording& recording, const Point& point, int round) {
+  std::vector<Configuration> result;
+  for (const auto& [ratio, configuration] :
+       round == 0 ? screened(recording, point) : standings(recording, point, round)) {
+    if (ratio > kWorthARace && result.size() < kRaceWidths[static_cast<std::size_t>(round)]) {
+      result.push_back(configuration);
+    }
+  }
+  return result;
+}
+
+std::optional<Configuration> winner(const Recording& recording, const Point& point,
+                                    const std::optional<Configuration>& below) {
+  const std::vector<Rated> last = standings(recording, point, kRaces);
+  if (last.empty() || last.front().ratio <= 1.0) return std::nullopt;
+  for (const auto& [ratio, configuration] : last) {
+    if (below && configuration == *below && ratio > 1.0 &&
+        ratio >= last.front().ratio * kAsGoodAsBest) {
+      return configuration;
+    }
+  }
+  return last.front().configuration;
+}
+
+}  // namespace vernier::calibrate
