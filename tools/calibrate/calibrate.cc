@@ -9,6 +9,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "tools/calibrate/live/confirm_policy.hpp"
 #include "tools/calibrate/live/find_nccl.hpp"
 #include "tools/calibrate/live/fingerprint.hpp"
 #include "tools/calibrate/live/gpu_machine.hpp"
@@ -220,11 +221,19 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
   }
   Journal journal(std::move(*earlier.recording),
                   [&file](const std::string& line) { file.add(line); });
+  const std::string plugin = find_plugin(options.plugin);
+  if (plugin.empty()) say(options, "note: no libnccl-tuner-vernier.so: nothing will be confirmed");
   GpuMachine machine(launch_setup(options, nccl, plan), options.hang_limit_s);
+  const FitOptions fit_options{options.name, options.max_extra_mib};
   bool finished = false;
   {
     TerminalProgress progress(options.quiet);
     finished = Search(machine, journal, plan, nccl.version, progress).run();
+    if (finished && !plugin.empty()) {
+      const Fit first = fit(journal.recording(), fit_options);
+      finished = first.policy.rules.empty() ||
+                 confirm_policy(machine, journal, plan, first, plugin, progress);
+    }
   }
   if (!finished) {
     print_talk(

@@ -121,6 +121,9 @@ void add_how(CLI::App& command, Options& options) {
       ->check(CLI::Range(1.0, 3600.0).description(""))
       ->type_name("S")
       ->capture_default_str();
+  command.add_option("--plugin", options.plugin,
+                     "libnccl-tuner-vernier.so, which confirms the policy at the end (default: "
+                     "beside this executable, or in ../lib)");
   command.add_flag("--exhaustive", options.exhaustive,
                    "judge every way there is, which takes ten times as long: shows what the search "
                    "misses");

@@ -9,6 +9,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "tools/calibrate/confirm.hpp"
 #include "tools/calibrate/plan.hpp"
 
 namespace vernier::calibrate {
@@ -285,6 +286,8 @@ Fit fit(const Recording& recording, const FitOptions& options) {
   result.policy.name = options.name;
   result.policy.rules = make_rules(result.points, recording.switches, ranks, shape->nodes);
   keep_memory_bound(result, added_mib(recording), options.max_extra_mib);
+  result.confirmed = confirmed_points(recording);
+  result.refuted = take_out_losers(result.policy.rules, result.confirmed);
   describe_machine(result.policy, recording.header, result, static_cast<int>(launches.size()));
   return result;
 }

@@ -55,12 +55,20 @@ struct NullRun {
   int false_wins = 0;  // points where NCCL's own choice would have won against itself
 };
 
+// The finished policy through the shipped plugin, at a size that nobody had measured (confirm.hpp).
+struct ConfirmedPoint {
+  Point point;
+  RatioInterval graph;
+};
+
 struct Fit {
   Policy policy;
   std::vector<JudgedPoint> points;  // by collective, then size
   NullRun null;
   double added_mib = 0;               // what the rules' algorithms add to a communicator
   std::vector<std::string> left_out;  // algorithms that --max-extra-mib kept out, with why
+  std::vector<ConfirmedPoint> confirmed;
+  std::vector<std::string> refuted;  // rules that lost there and were taken out, with what was seen
 };
 
 struct FitOptions {

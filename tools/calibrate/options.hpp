@@ -26,6 +26,7 @@ struct Options {
   double max_extra_mib = 256;
   double hang_limit_s = 30;
   bool exhaustive = false;
+  std::string plugin;  // libnccl-tuner-vernier.so; empty: beside the executable
   bool dry_run = false;
   bool restart = false;
   bool json = false;

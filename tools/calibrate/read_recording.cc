@@ -45,8 +45,9 @@ Enum one_of(const std::array<Enum, N>& values, const Json& json, const char* nam
 }
 
 Phase phase_of(const Json& json) {
-  return one_of(std::array{Phase::pilot, Phase::screen, Phase::shortlist, Phase::validate}, json,
-                "phase");
+  return one_of(
+      std::array{Phase::pilot, Phase::screen, Phase::shortlist, Phase::validate, Phase::confirm},
+      json, "phase");
 }
 Mode mode_of(const Json& json) { return one_of(kModes, json, "mode"); }
 Outcome outcome_of(const Json& json) {
@@ -81,7 +82,7 @@ SurveyRecord survey_of(const Json& json) {
 }
 
 Arm arm_of(const std::string& name, const Json& pairs) {
-  if (name != kNullArm) (void)known(parse_configuration(name), "us", name);
+  if (name != kNullArm && name != kPolicyArm) (void)known(parse_configuration(name), "us", name);
   if (!pairs.is_array()) throw Malformed(fmt::format("times of \"{}\" are not a list", name));
   Arm arm{name, {}};
   for (const Json& pair : pairs) {

@@ -10,8 +10,8 @@
 namespace vernier::calibrate {
 namespace {
 
-constexpr std::array<std::string_view, 4> kPhaseNames = {"pilot", "screen", "shortlist",
-                                                         "validate"};
+constexpr std::array<std::string_view, 5> kPhaseNames = {"pilot", "screen", "shortlist", "validate",
+                                                         "confirm"};
 constexpr std::array<std::string_view, 3> kModeNames = {"graph", "eager", "host"};
 constexpr std::array<std::string_view, 5> kOutcomeNames = {"exact", "wrong", "hung", "crashed",
                                                            "refused"};

@@ -20,8 +20,9 @@ namespace vernier::calibrate {
 
 inline constexpr int kRecordingSchema = 1;
 
-// Launches count from 0. The first two look for candidates, the others judge them.
-enum class Phase { pilot, screen, shortlist, validate };
+// Launches count from 0. The first ones look for candidates, the others judge them, the last ones
+// run the finished policy through the plugin.
+enum class Phase { pilot, screen, shortlist, validate, confirm };
 // graph and eager: time on the GPU. host: what an eager call keeps the calling thread.
 enum class Mode { graph, eager, host };
 inline constexpr std::array kModes{Mode::graph, Mode::eager, Mode::host};
@@ -62,10 +63,11 @@ struct CheckRecord {
 
 // A way of running a call and its times: microseconds per operation, slowest rank.
 struct Arm {
-  std::string name;                          // a configuration, or kNullArm
+  std::string name;                          // a configuration, kNullArm or kPolicyArm
   std::vector<std::vector<float>> times_us;  // [pair][replay]; one number a pair but for graphs
 };
-inline constexpr std::string_view kNullArm = "null";  // NCCL's own choice once more
+inline constexpr std::string_view kNullArm = "null";      // NCCL's own choice once more
+inline constexpr std::string_view kPolicyArm = "policy";  // the finished policy (Phase::confirm)
 
 // Pair i of all arms was measured in one round, in fresh captures.
 struct SampleRecord {

@@ -109,6 +109,21 @@ std::string null_text(const NullRun& null) {
       null.points, null.lowest, null.highest, null.false_wins);
 }
 
+std::string confirmed_text(const Fit& fit) {
+  if (fit.confirmed.empty()) return {};
+  double log_sum = 0;
+  const ConfirmedPoint* least = &fit.confirmed.front();
+  for (const ConfirmedPoint& one : fit.confirmed) {
+    log_sum += std::log(one.graph.ratio) / static_cast<double>(fit.confirmed.size());
+    if (one.graph.ratio < least->graph.ratio) least = &one;
+  }
+  return fmt::format(
+      "Through the plugin, {} launches, at {} sizes that were not measured before: {:.3f} times as "
+      "fast; the least at {}, {}",
+      least->graph.launches, fit.confirmed.size(), std::exp(log_sum), describe(least->point),
+      interval_text(least->graph));
+}
+
 std::string eager_text(const Fit& fit) {
   int points = 0;
   const JudgedPoint* most_at = nullptr;
@@ -156,6 +171,12 @@ std::string verdict(const Fit& fit) {
 }
 
 Json to_json(const Fit& fit) {
+  Json confirmed = Json::array();
+  for (const ConfirmedPoint& one : fit.confirmed) {
+    confirmed.push_back({{"collective", name_of(one.point.collective)},
+                         {"bytes", one.point.nbytes},
+                         {"graph", interval_json(one.graph)}});
+  }
   Json json{{"name", fit.policy.name},
             {"digest", digest(fit.policy)},
             {"rules", fit.policy.rules.size()},
@@ -166,6 +187,8 @@ Json to_json(const Fit& fit) {
               {"lowest", fit.null.lowest},
               {"highest", fit.null.highest},
               {"false_wins", fit.null.false_wins}}},
+            {"confirmed", confirmed},
+            {"refuted", fit.refuted},
             {"verdict", verdict(fit)},
             {"points", Json::array()}};
   for (const JudgedPoint& judged : fit.points) {

@@ -16,6 +16,9 @@ namespace vernier::calibrate {
 // What the null run says, in one sentence.
 [[nodiscard]] std::string null_text(const NullRun& null);
 
+// What the plugin did at sizes that nobody had measured, in one sentence; empty: it was not run.
+[[nodiscard]] std::string confirmed_text(const Fit& fit);
+
 // What graphs would have gained and eager calls would have paid, in one sentence; empty: nothing.
 [[nodiscard]] std::string eager_text(const Fit& fit);
 

@@ -102,6 +102,8 @@ bool conclude(const Fit& fit, const std::string& policy_path, bool json) {
   print_result(
       fmt::format("{}: {} rules, {}", policy_path, fit.policy.rules.size(), digest(fit.policy)));
   print_result(fmt::format("Null run: {}.", null_text(fit.null)));
+  if (const std::string text = confirmed_text(fit); !text.empty()) print_result(text + ".");
+  for (const std::string& refuted : fit.refuted) print_result("Taken out: " + refuted + ".");
   if (!fit.policy.rules.empty()) {
     print_result(
         fmt::format("GPU memory that the rules add to a communicator: {:.0f} MiB.", fit.added_mib));

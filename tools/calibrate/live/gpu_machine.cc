@@ -59,6 +59,11 @@ void GpuMachine::start() {
   setup.of_rank[0]["NCCL_DEBUG"] = "INFO";
   setup.of_rank[0]["NCCL_DEBUG_SUBSYS"] = audited_ ? "INIT,TUNING" : "INIT";
   setup.of_rank[0]["NCCL_DEBUG_FILE"] = path;
+  setup.confirms = !plugin_.empty();
+  if (setup.confirms) {
+    setup.environment["NCCL_TUNER_PLUGIN"] = plugin_;
+    setup.environment["NCCL_VERNIER_POLICY"] = inline_policy_;
+  }
   processes_ = std::make_unique<RankProcesses>(setup);
   log_.emplace(path);
   const std::optional<Hello> hello = processes_->hello(kStartLimitS);
@@ -71,9 +76,15 @@ void GpuMachine::start() {
         "this NCCL did not ask the tuner in this executable (STATIC_PLUGIN), so nothing can be "
         "measured; NCCL 2.22 to 2.26 and 2.27.5 or later do");
   }
+  const std::string said = log_->read_new();
+  if (setup.confirms) {
+    if (said.find("reason active") != std::string::npos) return;
+    throw MachineError(
+        fmt::format("{} does not apply the policy that was just made; {} says why", plugin_, path));
+  }
   launch_.nodes = hello->nodes;
   std::tie(launch_.sm_mhz, launch_.memory_mhz) = clocks_mhz();  // now that all ranks run kernels
-  launch_.comm_channels = find_comm_channels(log_->read_new()).value_or(32);
+  launch_.comm_channels = find_comm_channels(said).value_or(32);
 }
 
 LaunchRecord GpuMachine::start_launch(int launch, bool audited) {
@@ -82,6 +93,13 @@ LaunchRecord GpuMachine::start_launch(int launch, bool audited) {
   audited_ = audited;
   start();
   return launch_;
+}
+
+LaunchRecord GpuMachine::start_confirming(int launch, const std::string& plugin,
+                                          const std::string& inline_policy) {
+  plugin_ = plugin;
+  inline_policy_ = inline_policy;
+  return start_launch(launch, false);
 }
 
 void GpuMachine::start_again() {

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "tools/calibrate/live/nccl_log.hpp"
 #include "tools/calibrate/live/rank_processes.hpp"
@@ -24,6 +25,12 @@ class GpuMachine : public Machine {
   double used_mib() override;
   [[nodiscard]] bool knows(const Point&, const Configuration&) const override { return true; }
 
+  // As start_launch, with the shipped plugin and this policy: from now on measure() takes two arms,
+  // NCCL's own choice and the policy, whatever their configurations. `inline_policy` as
+  // encode_inline writes it. MachineError where the plugin does not apply it.
+  LaunchRecord start_confirming(int launch, const std::string& plugin,
+                                const std::string& inline_policy);
+
  private:
   void start();
   // After a hang or a crash: fresh processes for the same launch.
@@ -35,6 +42,8 @@ class GpuMachine : public Machine {
   double limit_s_;
   LaunchRecord launch_{};
   bool audited_ = false;
+  std::string plugin_;  // empty: not confirming
+  std::string inline_policy_;
   std::optional<GrowingLog> log_;
   std::unique_ptr<RankProcesses> processes_;
 };

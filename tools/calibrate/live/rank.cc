@@ -5,8 +5,10 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <span>
 
@@ -44,7 +46,10 @@ class Rank {
   }
 
   void serve() {
-    if (setup_.rank == 0) say(Hello{seen_nodes(), last_call().calls > 0 ? 1 : 0});
+    if (setup_.rank == 0) {
+      const bool asked = setup_.confirms || last_call().calls > 0;
+      say(Hello{seen_nodes(), asked ? 1 : 0});
+    }
     while (true) {
       Command command{};
       if (setup_.rank == 0 && !read_all(kCommandFd, &command, sizeof command)) {
@@ -81,16 +86,27 @@ class Rank {
       throw MachineError("rank 0 is gone");
     }
     create_for_control(true);
+    // Read at each creation, by the plugin where one is loaded.
+    setenv("NCCL_VERNIER_MODE", "off", 1);
     require(nccl_.comm_init_rank(&control_, setup_.ranks, id, setup_.rank), "ncclCommInitRank");
-    NcclUniqueId measured_id{};
-    if (setup_.rank == 0) require(nccl_.get_unique_id(&measured_id), "ncclGetUniqueId");
-    share(measured_id);
     create_for_control(false);
-    require(nccl_.comm_init_rank(&measured_, setup_.ranks, measured_id, setup_.rank),
-            "ncclCommInitRank");
+    measured_ = arms_[0] = create();
+    if (setup_.confirms) {
+      setenv("NCCL_VERNIER_MODE", "apply", 1);
+      arms_[1] = create();
+    }
     // The first call tells whether NCCL asks the tuner that this executable exports.
     run(Collective::allreduce, Point{Collective::allreduce, type_.element_bytes}, 0);
     gpu_.synchronize();
+  }
+
+  NcclComm create() {
+    NcclUniqueId id{};
+    if (setup_.rank == 0) require(nccl_.get_unique_id(&id), "ncclGetUniqueId");
+    share(id);
+    NcclComm communicator = nullptr;
+    require(nccl_.comm_init_rank(&communicator, setup_.ranks, id, setup_.rank), "ncclCommInitRank");
+    return communicator;
   }
 
   // Rank 0's value, on every rank.
@@ -220,7 +236,10 @@ class Rank {
     const Point point = point_of(command);
     const auto arms = static_cast<std::size_t>(command.arm_count);
     const auto mode = static_cast<Mode>(command.mode);
-    const auto use = [&](std::size_t arm) { force(from_wire(command.arms[arm])); };
+    const auto use = [&](std::size_t arm) {
+      force(from_wire(command.arms[arm]));
+      if (setup_.confirms) measured_ = arms_.at(arm);
+    };
     const auto once = [&] { run(point.collective, point, 0); };
     // Connections and kernels are set up before anything is captured.
     for (std::size_t arm = 0; arm < arms; ++arm) {
@@ -275,22 +294,21 @@ class Rank {
   CudaPointer control_buffer_ = 0;
   NcclComm control_ = nullptr;
   NcclComm measured_ = nullptr;
+  std::array<NcclComm, 2> arms_{};  // where it confirms; else one, which runs all of them
 };
 
 RankSetup from_argument(const std::string& argument) {
   const Json json = Json::parse(argument);
-  return {json.at("rank"), json.at("ranks"), json.at("nccl"), json.at("data_type"),
-          json.at("max_bytes")};
+  return {json.at("rank"),      json.at("ranks"),     json.at("nccl"),
+          json.at("data_type"), json.at("max_bytes"), json.at("confirms")};
 }
 
 }  // namespace
 
 std::string to_argument(const RankSetup& setup) {
-  return Json{{"rank", setup.rank},
-              {"ranks", setup.ranks},
-              {"nccl", setup.nccl},
-              {"data_type", setup.data_type},
-              {"max_bytes", setup.max_bytes}}
+  return Json{{"rank", setup.rank},           {"ranks", setup.ranks},
+              {"nccl", setup.nccl},           {"data_type", setup.data_type},
+              {"max_bytes", setup.max_bytes}, {"confirms", setup.confirms}}
       .dump();
 }
 

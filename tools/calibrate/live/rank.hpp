@@ -22,6 +22,9 @@ struct RankSetup {
   std::string nccl;  // library to open
   std::string data_type;
   std::uint64_t max_bytes;
+  // With the shipped plugin instead of the tuner in this executable: arm 0 runs on a communicator
+  // where it is off, arm 1 on one with the policy.
+  bool confirms;
 };
 
 [[nodiscard]] std::string to_argument(const RankSetup& setup);

@@ -86,8 +86,8 @@ void RankProcesses::start(const LaunchSetup& setup, int rank, int command_fd, in
   std::vector<char*> entries;
   for (const std::string& line : lines) entries.push_back(const_cast<char*>(line.c_str()));
   entries.push_back(nullptr);
-  const std::string argument =
-      to_argument({rank, setup.ranks, setup.nccl, setup.data_type, setup.max_bytes});
+  const std::string argument = to_argument(
+      {rank, setup.ranks, setup.nccl, setup.data_type, setup.max_bytes, setup.confirms});
   const std::array<const char*, 4> arguments = {"vernier", kRankArgument, argument.c_str(),
                                                 nullptr};
   const std::string log = fmt::format("{}/rank{}.log", setup.log_dir, rank);

@@ -21,6 +21,7 @@ struct LaunchSetup {
   std::string nccl;
   std::string data_type;
   std::uint64_t max_bytes = 0;
+  bool confirms = false;                                    // RankSetup
   std::string log_dir;                                      // stderr of rank N goes to rankN.log
   std::map<std::string, std::string> environment;           // for all ranks
   std::vector<std::map<std::string, std::string>> of_rank;  // more, by rank
