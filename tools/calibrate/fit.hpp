@@ -4,6 +4,7 @@
 // and later. Only the launches that judge count; what proposed a configuration never judges it.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,8 +32,11 @@ struct JudgedArm {
   RatioInterval graph;
   RatioInterval eager;
   RatioInterval host_bound;  // eager, for a client whose host is as slow as the default's GPU
-  double tuned_us;  // median over launches and captures, in graphs
+  double tuned_us;           // median over launches and captures, in graphs
   Standing standing;
+  // By launch, of one call: the median, over its pairs, of default time less candidate time.
+  std::map<int, double> graph_saved_us = {};
+  std::map<int, double> eager_saved_us = {};
 };
 
 struct JudgedPoint {

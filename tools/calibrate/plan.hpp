@@ -17,6 +17,9 @@ inline constexpr int kShortlistLaunch = 1;  // the best few, more captures each
 inline constexpr int kFirstJudgingLaunch = 2;
 inline constexpr int kShortlisted = 8;
 
+// A call of more is not measured.
+inline constexpr std::uint64_t kLargestBytes = std::uint64_t{1} << 30;
+
 struct Plan {
   std::vector<Point> points;  // by collective, then size; what was asked for
   int ranks = 0;

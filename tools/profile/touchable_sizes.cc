@@ -23,7 +23,7 @@ workload::Workload touchable_sizes(const Traffic& traffic) {
     size.calls += calls;
     if (row.captured) size.captured += calls;
   }
-  workload::Workload workload{"profile", {}, {}, {}};
+  workload::Workload workload{"a job's profile", {}, {}, {}};
   for (const auto& [key, size] : sizes) workload.sizes.push_back(size);
   return workload;
 }

@@ -2,7 +2,6 @@
 #include "tools/workload/command_line.hpp"
 
 #include <array>
-#include <charconv>
 #include <memory>
 #include <string>
 
@@ -32,20 +31,6 @@ CLI::Option& add_choice(CLI::App& command, const char* name, Target& target,
               ->type_name("TEXT");
 }
 
-// "9.0", as 10 x major + minor; 0 for any other text.
-int parse_capability(const std::string& text) {
-  int major = 0;
-  int minor = 0;
-  const char* const end = text.data() + text.size();
-  const auto [dot, bad] = std::from_chars(text.data(), end, major);
-  if (bad != std::errc() || dot == end || *dot != '.') return 0;
-  const auto [rest, worse] = std::from_chars(dot + 1, end, minor);
-  if (worse != std::errc() || rest != end || major < 1 || major > 99 || minor < 0 || minor > 9) {
-    return 0;
-  }
-  return 10 * major + minor;
-}
-
 // What `vernier calibrate` sees for itself.
 void add_machine_options(CLI::App& command, Deployment& deployment) {
   command.add_option("--nodes", deployment.nodes, "hosts over which the ranks are spread evenly")
@@ -55,11 +40,11 @@ void add_machine_options(CLI::App& command, Deployment& deployment) {
       .add_option_function<std::string>(
           "--compute-capability",
           [&deployment](const std::string& text) {
-            deployment.capability = parse_capability(text);
+            deployment.capability = workload::parse_capability(text);
           },
           "of the GPUs (default: 9.0, which is said)")
       ->check([](const std::string& text) -> std::string {
-        return parse_capability(text) != 0 ? "" : "allowed is MAJOR.MINOR, such as 9.0";
+        return workload::parse_capability(text) != 0 ? "" : "allowed is MAJOR.MINOR, such as 9.0";
       })
       ->type_name("X.Y");
   (void)add_choice<workload::Links>(command, "--links", deployment.links, workload::kLinksNames,

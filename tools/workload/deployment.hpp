@@ -43,4 +43,7 @@ struct Deployment {
   std::optional<Links> links;         // not known
 };
 
+// "9.0", as 10 x major + minor; 0 for any other text.
+[[nodiscard]] int parse_capability(std::string_view text);
+
 }  // namespace vernier::workload

@@ -60,7 +60,7 @@ constexpr Route sglang(int ranks, Links links = Links::nvlink) {
 const std::string_view kRoutesVersion = "2026-11-21";
 
 // A100, A10, RTX A6000; 4090, L40S; RTX PRO 6000, GB10: vLLM 0.30 to 0.32 lists none of them.
-const std::vector<int>& listless_capabilities() {
+const std::vector<int>& capabilities_without_rows() {
   static const std::vector<int> capabilities = {80, 86, 89, 120, 121};
   return capabilities;
 }

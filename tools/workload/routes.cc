@@ -25,8 +25,8 @@ bool covers_gpu(const Route& route, int capability) {
 }  // namespace
 
 bool is_known_capability(int capability) {
-  const std::vector<int>& listless = listless_capabilities();
-  return std::find(listless.begin(), listless.end(), capability) != listless.end() ||
+  const std::vector<int>& without = capabilities_without_rows();
+  return std::find(without.begin(), without.end(), capability) != without.end() ||
          std::any_of(route_table().begin(), route_table().end(),
                      [&](const Route& route) { return route.capability == capability; });
 }

@@ -37,7 +37,7 @@ extern const std::string_view kRoutesVersion;
 [[nodiscard]] const std::vector<Route>& route_table();
 
 // GPUs of which it is known that no backend has rows of their own for them.
-[[nodiscard]] const std::vector<int>& listless_capabilities();
+[[nodiscard]] const std::vector<int>& capabilities_without_rows();
 
 // Whether it is known which rows hold for this GPU. Others are treated as those without rows.
 [[nodiscard]] bool is_known_capability(int capability);

@@ -44,12 +44,14 @@ const Json& object(const Json& json, const char* what) {
   return json;
 }
 
-// For people: what it says is not judged.
+// For people: what it says is not judged, but it ends on terminals and in policies.
 std::string label(const Json& json, const char* name) {
   std::string words = text(json, name);
   if (words.size() > kMaxLabel) {
     throw Malformed(fmt::format("\"{}\" is longer than {} bytes", name, kMaxLabel));
   }
+  if (printable(words) != words)
+    throw Malformed(fmt::format("\"{}\" has control characters", name));
   return words;
 }
 
@@ -148,7 +150,7 @@ Workload traffic_of(const Json& json) {
     throw Malformed(fmt::format("format version {}; this vernier reads {}", version, kVersion));
   }
   Workload workload;
-  workload.source = json.contains("source") ? label(json, "source") : "profile";
+  workload.source = label(json, "source");
   if (json.contains("assumed")) {
     for (const Json& sentence : list(json, "assumed")) {
       if (!sentence.is_string()) throw Malformed("one of \"assumed\" is not a string");
