@@ -112,6 +112,7 @@ Json gain_json(const Gain& gain) {
 Prediction predict(const Fit& fit, const Workload& traffic, const Shape& shape) {
   Prediction prediction;
   prediction.source = traffic.source;
+  prediction.assumed = traffic.assumed;
   std::vector<Step> steps;
   std::copy_if(traffic.steps.begin(), traffic.steps.end(), std::back_inserter(steps),
                [](const Step& step) { return step.phase == workload::Phase::decode; });
@@ -156,7 +157,11 @@ std::string gain_text(const Prediction& prediction) {
                us_text(gain.default_us), us_text(gain.saved_us.mean),
                interval_text(gain.saved_us)});
   }
-  return fmt::format("Predicted for {}:\n\n{}", prediction.source, table.text());
+  std::string text = fmt::format("Predicted for {}:\n", prediction.source);
+  for (const std::string& sentence : prediction.assumed) {
+    text += fmt::format("Assumed: {}.\n", printable(sentence));
+  }
+  return text + "\n" + table.text();
 }
 
 std::string verdict(const Prediction& prediction) {
@@ -187,7 +192,8 @@ std::string verdict(const Prediction& prediction) {
 }
 
 Json to_json(const Prediction& prediction) {
-  Json json{{"source", prediction.source}, {"steps", Json::array()}};
+  Json json{
+      {"source", prediction.source}, {"assumed", prediction.assumed}, {"steps", Json::array()}};
   for (const Gain& gain : prediction.steps) json["steps"].push_back(gain_json(gain));
   json["whole"] = gain_json(prediction.whole);
   json["verdict"] = verdict(prediction);

@@ -22,6 +22,7 @@ struct Gain {
 
 struct Prediction {
   std::string source;
+  std::vector<std::string> assumed;
   bool is_steps = false;    // else it is all calls that a profile counted, of one process
   std::vector<Gain> steps;  // of 1, 8 and 64 tokens, padded as the engine pads them
   Gain whole;               // the mean of all decode steps, or all that was counted

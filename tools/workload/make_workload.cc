@@ -90,8 +90,9 @@ class Maker {
     }
     const bool has_nvlink =
         asked_.capability / 10 == 9 || asked_.capability / 10 == 10 || asked_.capability == 80;
-    if (!asked_.links) asked_.links = has_nvlink ? Links::nvlink : Links::pcie;
-    if (routed) assume_routes();
+    const bool seen = asked_.links.has_value();
+    if (!seen) asked_.links = has_nvlink ? Links::nvlink : Links::pcie;
+    if (routed) assume_routes(seen);
     if (asked_.engine == Engine::sglang) {
       assumed.push_back("the graph sizes and calls of vLLM: those of SGLang were not read");
     }
@@ -109,18 +110,18 @@ class Maker {
     }
   }
 
-  void assume_routes() {
+  void assume_routes(bool seen) {
     std::vector<std::string>& assumed = workload_.assumed;
     if (!is_known_capability(asked_.capability)) {
       assumed.push_back(fmt::format(
           "compute capability {} is in no table of limits: treated as 8.0, 8.6, 8.9 and 12.x are",
           capability_text(asked_.capability)));
     }
+    const std::string hint = seen ? "" : ": --links says otherwise";
     if (asked_.links == Links::nvlink) {
-      assumed.push_back(
-          "NVLink between all pairs, through switches that multicast: --links says otherwise");
-    } else if (asked_.links == Links::pcie && asked_.tp == 2) {
-      assumed.push_back("the two GPUs reach each other (P2P): --links no-p2p says otherwise");
+      assumed.push_back("NVLink between all pairs, through switches that multicast" + hint);
+    } else if (!seen) {
+      assumed.push_back("PCIe, over which the GPUs reach each other (P2P)" + hint);
     }
   }
 
