@@ -108,7 +108,7 @@ void add_traffic(CLI::App& command, Options& options) {
     traffic->excludes(command.get_option("--collectives"));
   }
   model_config.excludes(command.get_option("--ranks"));
-  workload::add_deployment_options(command, options.deployment, model_config);
+  workload::add_deployment_options(command, options.deployment, &model_config);
 }
 
 void add_how(CLI::App& command, Options& options) {
@@ -181,8 +181,10 @@ void add_calibrate_command(CLI::App& app, Action& action) {
   command.footer(
       "What NCCL can run a call with is checked for exact results, then timed against NCCL's\n"
       "own choice in CUDA graphs, in fresh captures and fresh launches. A rule is written where\n"
-      "one is faster beyond doubt and not slower in eager mode; ties keep NCCL's choice. The\n"
-      "method is docs/measuring.md. Exit status 0 with or without rules, 3 where it could not\n"
+      "one is faster beyond doubt and not slower in eager mode; ties keep NCCL's choice. For a\n"
+      "model or a profile, it says last what that is worth to it; with --refit, too, for another\n"
+      "one. The method is docs/measuring.md. Exit status 0 with or without rules, 3 where it could "
+      "not\n"
       "measure or was stopped.\n"
       "Example: vernier calibrate --ranks 4 --out tp4\n"
       "         vernier calibrate --model-config config.json --tp 4 --out tp4\n"

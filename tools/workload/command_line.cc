@@ -56,8 +56,10 @@ void add_machine_options(CLI::App& command, Deployment& deployment) {
 }  // namespace
 
 void workload::add_deployment_options(CLI::App& command, Deployment& deployment,
-                                      CLI::Option& model_config) {
-  const auto add = [&](CLI::Option* option) { option->needs(&model_config); };
+                                      CLI::Option* needed) {
+  const auto add = [&](CLI::Option* option) {
+    if (needed != nullptr) option->needs(needed);
+  };
   add(command.add_option("--tp", deployment.tp, "ranks of tensor parallelism")
           ->check(CLI::Range(1, 4096).description("")));
   add(command
@@ -97,13 +99,12 @@ void add_workload_command(CLI::App& app, Action& action) {
   CLI::App& command = *app.add_subcommand(
       "workload", "The collectives of a model's inference step, and which of them reach NCCL");
   const auto options = std::make_shared<workload::PrintOptions>();
-  CLI::Option& model_config =
-      *command
-           .add_option("--model-config", options->model_config,
-                       "config.json of the model, as on Hugging Face; - is stdin")
-           ->required()
-           ->type_name("FILE");
-  workload::add_deployment_options(command, options->deployment, model_config);
+  command
+      .add_option("--model-config", options->model_config,
+                  "config.json of the model, as on Hugging Face; - is stdin")
+      ->required()
+      ->type_name("FILE");
+  workload::add_deployment_options(command, options->deployment, nullptr);
   add_machine_options(command, options->deployment);
   command.add_flag("--json", options->json, "print one JSON document instead of text");
   command.callback([options, &action] { action = [options] { return print_workload(*options); }; });

@@ -13,9 +13,9 @@ void add_workload_command(CLI::App& app, Action& action);
 
 namespace workload {
 
-// How a model is served: the options that `workload` and `calibrate` share. Each needs
-// `model_config`.
-void add_deployment_options(CLI::App& command, Deployment& deployment, CLI::Option& model_config);
+// How a model is served: the options that `workload` and `calibrate` share. Each needs `needed`,
+// unless that is null.
+void add_deployment_options(CLI::App& command, Deployment& deployment, CLI::Option* needed);
 
 }  // namespace workload
 }  // namespace vernier

@@ -27,7 +27,7 @@ constexpr std::string_view kCustomSource =
 constexpr std::string_view kSymmetricSource =
     "vLLM 0.30 to 0.32, all_reduce_utils.py, SYMM_MEM_ALL_REDUCE_MAX_SIZES; needs multicast";
 constexpr std::string_view kSglangSource =
-    "SGLang has custom kernels of its own; their limits were not read";
+    "SGLang has kernels of its own; which run these, and up to which sizes, was not read";
 
 constexpr Route flashinfer(int capability, int ranks, std::uint64_t max_bytes) {
   return {"flashinfer", Engine::vllm, Links::nvlink, capability, ranks,

@@ -95,12 +95,18 @@ std::vector<Size> sizes_of(const std::vector<Step>& steps) {
 
 std::string verdict(const Workload& workload) {
   std::string text;
+  bool unknown = false;
   for (const Phase phase : {Phase::decode, Phase::prefill}) {
     const Counts counts = count(workload.steps, phase);
     if (counts.steps == 0) continue;
     text += (text.empty() ? "" : " ") + sentence(counts, name_of(phase));
+    unknown |= counts.most_unknown > 0;
   }
-  if (workload.sizes.empty()) text += " Leave NCCL alone.";
+  if (unknown) {
+    text += " What NCCL sees of a running job, the profiler plugin counts.";
+  } else if (workload.sizes.empty()) {
+    text += " Leave NCCL alone.";
+  }
   return text;
 }
 
