@@ -29,7 +29,18 @@ std::string problem_of(const std::string& text) {
 TEST(TrafficFormat, IsReadAsItWasWritten) {
   const Workload written = of_llama(8, Engine::vllm);
   const std::string text = to_json(written).dump();
-  EXPECT_EQ(to_json(parse_traffic(text)).dump(), text);
+  const Workload read = parse_traffic(text);
+  EXPECT_EQ(to_json(read).dump(), text);
+  ASSERT_EQ(read.steps.size(), written.steps.size());
+  for (std::size_t i = 0; i < read.steps.size(); ++i) {
+    ASSERT_EQ(read.steps[i].calls.size(), written.steps[i].calls.size());
+    for (std::size_t j = 0; j < read.steps[i].calls.size(); ++j) {
+      const Call& call = read.steps[i].calls[j];
+      EXPECT_EQ(call.captured, written.steps[i].calls[j].captured);
+      EXPECT_EQ(call.nbytes, written.steps[i].calls[j].nbytes);
+      EXPECT_EQ(call.backend, written.steps[i].calls[j].backend);
+    }
+  }
 }
 
 TEST(TrafficFormat, CountsOnlyWhatReachesNccl) {

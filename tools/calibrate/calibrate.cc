@@ -21,6 +21,7 @@
 #include "tools/calibrate/traffic.hpp"
 #include "tools/workload/traffic_format.hpp"
 #include "vernier/nccl_version.hpp"
+#include "vernier/policy.hpp"
 
 namespace vernier::calibrate {
 namespace {
@@ -186,6 +187,15 @@ void print_plan(const Plan& plan, const Json& header) {
       kFirstJudgingLaunch + plan.judging_launches, rough_s(plan)));
 }
 
+void say_what_is_too_large(const Options& options, const workload::Workload& traffic) {
+  for (const workload::Size& size : traffic.sizes) {
+    if (size.nbytes <= kLargestBytes) continue;
+    say(options,
+        fmt::format("note: {} is more than {}, and is not measured",
+                    describe(Point{size.collective, size.nbytes}), format_bytes(kLargestBytes)));
+  }
+}
+
 // What is to be measured, where, and for which traffic.
 struct Task {
   Json machine;
@@ -211,6 +221,7 @@ Task make_task(const Options& options) {
                              : make_points(options.collectives, parse_sizes(options.sizes),
                                            plan.ranks, plan.element_bytes);
   if (plan.points.empty()) throw MachineError("no size is as large as one element on each rank");
+  if (task.traffic) say_what_is_too_large(options, *task.traffic);
   return task;
 }
 

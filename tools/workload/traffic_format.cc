@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kVersion = 1;
 constexpr std::uint64_t kMaxRanks = 1u << 24;
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 60;
 constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 52;  // whole in a double, too
 constexpr std::size_t kMaxLabel = 200;
 
@@ -65,7 +66,7 @@ Collective collective_of(const Json& json) {
 }
 
 std::uint64_t nbytes_of(const Json& json) {
-  const std::uint64_t nbytes = natural(json, "bytes", kMaxCount);
+  const std::uint64_t nbytes = natural(json, "bytes", kMaxBytes);
   if (nbytes == 0) throw Malformed("\"bytes\" is 0");
   return nbytes;
 }
