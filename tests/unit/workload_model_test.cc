@@ -145,6 +145,9 @@ TEST(Workload, SplitsAllReducesWhereSequenceParallelismBegins) {
   const Workload unknown = make_workload(model, deployment);
   EXPECT_EQ(step_of(unknown, 8192).calls[1].collective, Collective::allreduce);
   EXPECT_NE(unknown.assumed.back().find("is not known"), std::string::npos);
+  const Workload narrow = make_workload(model_named("llama-3.1-8b"), deployment);
+  EXPECT_EQ(step_of(narrow, 8192).calls[1].collective, Collective::allreduce);
+  EXPECT_NE(narrow.assumed.back().find("this one is 4096"), std::string::npos);
 }
 
 TEST(Workload, RefusesADeploymentThatDoesNotFitTheModel) {

@@ -196,7 +196,6 @@ Json to_json(const Prediction& prediction) {
       {"source", prediction.source}, {"assumed", prediction.assumed}, {"steps", Json::array()}};
   for (const Gain& gain : prediction.steps) json["steps"].push_back(gain_json(gain));
   json["whole"] = gain_json(prediction.whole);
-  json["verdict"] = verdict(prediction);
   return json;
 }
 

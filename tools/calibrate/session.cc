@@ -96,7 +96,10 @@ bool conclude(const Fit& fit, const std::optional<Prediction>& prediction,
   if (json) {
     Json document = to_json(fit);
     document["policy"] = policy_path;
-    if (prediction) document["prediction"] = to_json(*prediction);
+    if (prediction) {
+      document["verdict"] = verdict(*prediction);
+      document["prediction"] = to_json(*prediction);
+    }
     print_json(document);
     return true;
   }

@@ -22,7 +22,7 @@ std::vector<std::uint64_t> capture_sizes(const Deployment& deployment) {
     const std::uint64_t rounded = (size + multiple - 1) / multiple * multiple;
     if (rounded <= max) sizes.insert(rounded);
   };
-  for (const std::uint64_t size : {1, 2, 4}) add(size);
+  for (const int size : {1, 2, 4}) add(static_cast<std::uint64_t>(size));
   for (std::uint64_t size = 8; size < 256; size += 8) add(size);
   for (std::uint64_t size = 256; size <= max; size += 16) add(size);
   return {sizes.begin(), sizes.end()};

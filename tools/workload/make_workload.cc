@@ -97,11 +97,15 @@ class Maker {
       assumed.push_back("the graph sizes and calls of vLLM: those of SGLang were not read");
     }
     if (asked_.spec_tokens > 0) assumed.push_back("without the calls of a draft model");
-    if (asked_.sequence_parallel && sequence_parallel_bytes() == 0) {
+    if (asked_.sequence_parallel && model_.hidden_size < kSequenceParallelHiddenSize) {
+      assumed.push_back(
+          fmt::format("no sequence parallelism: vLLM begins at a hidden size of {}, this one is {}",
+                      kSequenceParallelHiddenSize, model_.hidden_size));
+    } else if (asked_.sequence_parallel && sequence_parallel_bytes() == 0) {
       assumed.push_back(fmt::format(
-          "no sequence parallelism: from which size vLLM uses it on compute capability {} with a "
-          "hidden size of {} is not known (known: 9.0 and 10.0, from {})",
-          capability_text(asked_.capability), model_.hidden_size, kSequenceParallelHiddenSize));
+          "no sequence parallelism: from which size vLLM uses it on compute capability {} is not "
+          "known",
+          capability_text(asked_.capability)));
     }
     if (asked_.dp > 1) {
       assumed.push_back(
