@@ -13,6 +13,7 @@
 #include "tools/env/command_line.hpp"
 #include "tools/policy/command_line.hpp"
 #include "tools/profile/command_line.hpp"
+#include "tools/workload/command_line.hpp"
 
 namespace vernier {
 namespace {
@@ -29,6 +30,7 @@ ExitCode run(int argc, char** argv) {
   add_env_command(app, action);
   add_policy_commands(app, action);
   add_profile_commands(app, action);
+  add_workload_command(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version

@@ -19,7 +19,10 @@
 #include "tools/calibrate/search.hpp"
 #include "tools/calibrate/session.hpp"
 #include "tools/calibrate/terminal_progress.hpp"
+#include "tools/calibrate/traffic.hpp"
+#include "tools/workload/traffic_format.hpp"
 #include "vernier/nccl_version.hpp"
+#include "vernier/policy.hpp"
 
 namespace vernier::calibrate {
 namespace {
@@ -28,9 +31,19 @@ void say(const Options& options, const std::string& line) {
   if (!options.quiet) print_talk("vernier: " + line);
 }
 
-int ranks_of(const Options& options) {
+// As asked for, or those of the traffic; 0: not said.
+int asked_ranks(const Options& options, const std::optional<workload::Workload>& profiled) {
+  if (!options.model_config.empty()) {
+    const int ranks = std::max(options.deployment.tp, options.deployment.dp);
+    if (ranks == 1) throw MachineError("--model-config: --tp or --dp has to be above 1");
+    return ranks;
+  }
+  return options.ranks == 0 && profiled ? only_ranks(*profiled) : options.ranks;
+}
+
+int ranks_of(const Options& options, int asked) {
   const int gpus = count_gpus();
-  const int ranks = options.ranks > 0 ? options.ranks : gpus;
+  const int ranks = asked > 0 ? asked : gpus;
   if (ranks > gpus) {
     throw MachineError(fmt::format("{} ranks need {} GPUs, here are {}", ranks, ranks, gpus));
   }
@@ -50,14 +63,38 @@ std::string collectives_text(const std::vector<Collective>& collectives) {
   return text;
 }
 
-// The command line again, without folders: they say nothing of the measurements.
+std::vector<Collective> collectives_of(const std::vector<Point>& points) {
+  std::vector<Collective> collectives;
+  for (const Point& point : points) {  // by collective
+    if (collectives.empty() || collectives.back() != point.collective) {
+      collectives.push_back(point.collective);
+    }
+  }
+  return collectives;
+}
+
+// The command line again, without folders: they say nothing of the measurements. Nor does it repeat
+// the header's traffic.
 Json command_json(const Options& options) {
-  Json words{"vernier", "calibrate",  "--collectives", collectives_text(options.collectives),
-             "--sizes", options.sizes};
+  Json words{"vernier", "calibrate"};
   const auto add = [&words](const char* name, const std::string& value) {
     words.push_back(name);
     words.push_back(value);
   };
+  const auto file_name = [](const std::string& path) {
+    return std::filesystem::path(path).filename().string();
+  };
+  if (!options.model_config.empty()) {
+    add("--model-config", file_name(options.model_config));
+    add(options.deployment.dp > 1 ? "--dp" : "--tp",
+        std::to_string(std::max(options.deployment.tp, options.deployment.dp)));
+    add("--engine", std::string(name_of(options.deployment.engine)));
+  } else if (!options.from_profile.empty()) {
+    add("--from-profile", file_name(options.from_profile));
+  } else {
+    add("--collectives", collectives_text(options.collectives));
+    add("--sizes", options.sizes);
+  }
   add("--dtype", options.data_type);
   add("--launches", std::to_string(options.launches));
   add("--pairs", std::to_string(options.pairs));
@@ -81,34 +118,6 @@ std::string now_text() {
 std::map<std::string, std::string> emulation(const Options& options) {
   if (options.emulate_nodes == 1) return {};
   return {{"NCCL_SOCKET_IFNAME", "lo"}, {"NCCL_NET", "Socket"}, {"NCCL_MNNVL_ENABLE", "0"}};
-}
-
-Json make_header(const Options& options, const NcclLibrary& nccl, const Plan& plan,
-                 const DataType& type) {
-  Json header{{"record", "header"},
-              {"schema", kRecordingSchema},
-              {"vernier", VERNIER_VERSION},
-              {"started", now_text()},
-              {"command", command_json(options)},
-              {"machine", describe_machine(plan.ranks)},
-              {"nccl", {{"version", format_nccl_version(nccl.version)}}},
-              {"environment", describe_environment()},
-              {"set_environment", Json::object()},
-              {"plan",
-               {{"ranks", plan.ranks},
-                {"emulate_nodes", options.emulate_nodes},
-                {"dtype", options.data_type},
-                {"element_bytes", type.element_bytes},
-                {"collectives", collectives_text(options.collectives)},
-                {"sizes", options.sizes},
-                {"launches", plan.judging_launches},
-                {"pairs", plan.pairs}}}};
-  if (plan.exhaustive) header["plan"]["exhaustive"] = true;
-  // What a policy has to demand: also of emulated nodes, or it would hold on a real cluster of
-  // their shape.
-  for (const auto& [name, value] : options.environment) header["set_environment"][name] = value;
-  for (const auto& [name, value] : emulation(options)) header["set_environment"][name] = value;
-  return header;
 }
 
 LaunchSetup launch_setup(const Options& options, const NcclLibrary& nccl, const Plan& plan) {
@@ -180,19 +189,80 @@ void print_plan(const Plan& plan, const Json& header) {
       kFirstJudgingLaunch + plan.judging_launches, rough_s(plan)));
 }
 
-ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
-  const DataType type = find_data_type(options.data_type).value();
+void say_what_is_too_large(const Options& options, const workload::Workload& traffic) {
+  for (const workload::Size& size : traffic.sizes) {
+    if (size.nbytes <= kLargestBytes) continue;
+    say(options,
+        fmt::format("note: {} is more than {}, and is not measured",
+                    describe(Point{size.collective, size.nbytes}), format_bytes(kLargestBytes)));
+  }
+}
+
+// What is to be measured, where, and for which traffic.
+struct Task {
+  Json machine;
+  std::optional<workload::Workload> traffic;
+  Shape shape{};
   Plan plan;
-  plan.ranks = ranks_of(options);
-  plan.element_bytes = type.element_bytes;
+};
+
+Task make_task(const Options& options) {
+  Task task;
+  if (!options.from_profile.empty()) task.traffic = read_profiled_traffic(options.from_profile);
+  Plan& plan = task.plan;
+  plan.ranks = ranks_of(options, asked_ranks(options, task.traffic));
+  plan.element_bytes = find_data_type(options.data_type).value().element_bytes;
   plan.judging_launches = options.launches;
   plan.pairs = options.pairs;
   plan.exhaustive = options.exhaustive;
-  plan.points =
-      make_points(options.collectives, parse_sizes(options.sizes), plan.ranks, type.element_bytes);
+  task.machine = describe_machine(plan.ranks);
+  task.shape = {plan.ranks, options.emulate_nodes, plan.element_bytes};
+  if (!options.model_config.empty()) {
+    task.traffic = model_traffic(options, task.machine, options.emulate_nodes);
+  }
+  plan.points = task.traffic ? points_of(*task.traffic, task.shape)
+                             : make_points(options.collectives, parse_sizes(options.sizes),
+                                           plan.ranks, plan.element_bytes);
   if (plan.points.empty()) throw MachineError("no size is as large as one element on each rank");
+  if (task.traffic) say_what_is_too_large(options, *task.traffic);
+  return task;
+}
 
-  const Json header = make_header(options, nccl, plan, type);
+Json make_header(const Options& options, const NcclLibrary& nccl, const Task& task) {
+  const Plan& plan = task.plan;
+  const auto& traffic = task.traffic;
+  Json header{{"record", "header"},
+              {"schema", kRecordingSchema},
+              {"vernier", VERNIER_VERSION},
+              {"started", now_text()},
+              {"command", command_json(options)},
+              {"machine", task.machine},
+              {"nccl", {{"version", format_nccl_version(nccl.version)}}},
+              {"environment", describe_environment()},
+              {"set_environment", Json::object()},
+              {"plan",
+               {{"ranks", plan.ranks},
+                {"emulate_nodes", options.emulate_nodes},
+                {"dtype", options.data_type},
+                {"element_bytes", plan.element_bytes},
+                {"collectives",
+                 collectives_text(traffic ? collectives_of(plan.points) : options.collectives)},
+                {"sizes", traffic ? traffic->source : options.sizes},
+                {"launches", plan.judging_launches},
+                {"pairs", plan.pairs}}}};
+  if (plan.exhaustive) header["plan"]["exhaustive"] = true;
+  if (traffic) header["traffic"] = workload::to_json(*traffic);
+  // What a policy has to demand: also of emulated nodes, or it would hold on a real cluster of
+  // their shape.
+  for (const auto& [name, value] : options.environment) header["set_environment"][name] = value;
+  for (const auto& [name, value] : emulation(options)) header["set_environment"][name] = value;
+  return header;
+}
+
+ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
+  const Task task = make_task(options);
+  const Plan& plan = task.plan;
+  const Json header = make_header(options, nccl, task);
   for (const std::string& line : busy_gpus(plan.ranks)) {
     say(options, "warning: " + line + "; times will be noisy");
   }
@@ -246,8 +316,11 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
   const std::string name =
       options.name.empty() ? default_name(header, plan, judging->nodes) : options.name;
   const Fit result = fit(journal.recording(), {name, options.max_extra_mib});
-  return conclude(result, options.out + "/policy.toml", options.json) ? ExitCode::fine
-                                                                      : ExitCode::could_not_look;
+  std::optional<Prediction> prediction;
+  if (task.traffic) prediction = predict(result, *task.traffic, task.shape);
+  return conclude(result, prediction, options.out + "/policy.toml", options.json)
+             ? ExitCode::fine
+             : ExitCode::could_not_look;
 }
 
 }  // namespace

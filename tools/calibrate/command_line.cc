@@ -9,6 +9,7 @@
 #include "tools/calibrate/options.hpp"
 #include "tools/calibrate/plan.hpp"
 #include "tools/common/words.hpp"
+#include "tools/workload/command_line.hpp"
 
 namespace vernier {
 namespace {
@@ -91,6 +92,25 @@ void add_what(CLI::App& command, Options& options) {
                      "the Python package nvidia.nccl)");
 }
 
+// Traffic instead of sizes and collectives: after add_what(), whose options it excludes.
+void add_traffic(CLI::App& command, Options& options) {
+  CLI::Option& model_config =
+      *command.add_option("--model-config", options.model_config,
+                          "measure what this model sends through NCCL: its config.json");
+  model_config.type_name("FILE");
+  CLI::Option& from_profile =
+      *command.add_option("--from-profile", options.from_profile,
+                          "measure what a job sent: NCCL_VERNIER_LOG_DIR of it, or a file of "
+                          "`vernier profile suggest` or `vernier workload --json`");
+  from_profile.type_name("FILE_OR_DIR")->excludes(&model_config);
+  for (CLI::Option* const traffic : {&model_config, &from_profile}) {
+    traffic->excludes(command.get_option("--sizes"));
+    traffic->excludes(command.get_option("--collectives"));
+  }
+  model_config.excludes(command.get_option("--ranks"));
+  workload::add_deployment_options(command, options.deployment, &model_config);
+}
+
 void add_how(CLI::App& command, Options& options) {
   command
       .add_option("-o,--out", options.out,
@@ -136,6 +156,8 @@ void add_offline(CLI::App& command, Options& options) {
   auto* const replay = command.add_option(
       "--replay", options.replay,
       "run the whole search against this measurements.jsonl (or .gz) instead of GPUs");
+  replay->excludes(command.get_option("--model-config"));
+  replay->excludes(command.get_option("--from-profile"));
   command.add_option("--seed", options.seed, "of the draws of a replay")
       ->needs(replay)
       ->capture_default_str();
@@ -152,6 +174,7 @@ void add_calibrate_command(CLI::App& app, Action& action) {
       *app.add_subcommand("calibrate", "Measure this machine and write a policy with evidence");
   auto options = std::make_shared<Options>();
   add_what(command, *options);
+  add_traffic(command, *options);
   add_how(command, *options);
   add_offline(command, *options);
   command.callback([options, &action] {
@@ -164,10 +187,13 @@ void add_calibrate_command(CLI::App& app, Action& action) {
   command.footer(
       "What NCCL can run a call with is checked for exact results, then timed against NCCL's\n"
       "own choice in CUDA graphs, in fresh captures and fresh launches. A rule is written where\n"
-      "one is faster beyond doubt and not slower in eager mode; ties keep NCCL's choice. The\n"
-      "method is docs/measuring.md. Exit status 0 with or without rules, 3 where it could not\n"
+      "one is faster beyond doubt and not slower in eager mode; ties keep NCCL's choice. For a\n"
+      "model or a profile, it says last what that is worth to it; with --refit, too, for another\n"
+      "one. The method is docs/measuring.md. Exit status 0 with or without rules, 3 where it could "
+      "not\n"
       "measure or was stopped.\n"
       "Example: vernier calibrate --ranks 4 --out tp4\n"
+      "         vernier calibrate --model-config config.json --tp 4 --out tp4\n"
       "         vernier calibrate --emulate-nodes 2 --sizes 1KiB..1MiB --out two-nodes");
 }
 

@@ -60,6 +60,19 @@ RatioInterval interval(const Times& times, Mode mode, const std::string& name) {
   return ratio_interval(launches);
 }
 
+// By launch.
+std::map<int, double> saved_us(const Times& times, Mode mode, const std::string& name) {
+  std::map<int, double> saved;
+  for (const auto& [launch, pairs] : pairs_of(times, mode, name)) {
+    std::vector<double> differences;
+    for (std::size_t i = 0; i < pairs.reference_us.size() && i < pairs.candidate_us.size(); ++i) {
+      differences.push_back(pairs.reference_us[i] - pairs.candidate_us[i]);
+    }
+    if (!differences.empty()) saved[launch] = median(std::move(differences));
+  }
+  return saved;
+}
+
 // More channels cost the host more. Here that hides behind the GPU; a client with a slower host
 // pays it. It pays most, in proportion, where its host takes just as long as the GPU did.
 RatioInterval host_bound(const Times& times, const std::string& name) {
@@ -116,7 +129,9 @@ JudgedPoint judge(const Recording& recording, const SurveyRecord& survey, const 
                   interval(times, Mode::eager, name),
                   host_bound(times, name),
                   median_us(times, name),
-                  Standing::tie};
+                  Standing::tie,
+                  saved_us(times, Mode::graph, name),
+                  saved_us(times, Mode::eager, name)};
     arm.standing = stand(arm.graph, arm.eager, arm.host_bound);
     // It ran before, and failed later: whatever it gains, it is not to be trusted.
     if (failed_a_check(recording, survey.point, *configuration)) arm.standing = Standing::loss;

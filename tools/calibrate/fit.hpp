@@ -5,6 +5,7 @@
 #pragma once
 
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,6 +37,9 @@ struct JudgedArm {
   RatioInterval host_bound;  // eager, for a client whose host is as slow as the default's GPU
   double tuned_us;           // median over launches and captures, in graphs
   Standing standing;
+  // By launch, of one call: the median, over its pairs, of default time less candidate time.
+  std::map<int, double> graph_saved_us = {};
+  std::map<int, double> eager_saved_us = {};
 };
 
 struct JudgedPoint {

@@ -13,6 +13,7 @@
 #include "tools/calibrate/search.hpp"
 #include "tools/calibrate/session.hpp"
 #include "tools/calibrate/terminal_progress.hpp"
+#include "tools/calibrate/traffic.hpp"
 
 namespace vernier::calibrate {
 namespace {
@@ -74,6 +75,22 @@ std::string judge_by_truth(const Fit& fit, const Recording& recording,
       worst_regret > 1 ? " at " + describe(worst) : "");
 }
 
+// What the recording was for, or what the options name instead.
+std::optional<workload::Workload> traffic_of(const Options& options, const Json& header) {
+  if (!options.from_profile.empty()) return read_profiled_traffic(options.from_profile);
+  if (options.model_config.empty()) return kept_traffic(header);
+  const Json machine = header.value("machine", Json::object());
+  return model_traffic(options, machine, shape_of(header).nodes);
+}
+
+std::optional<Prediction> prediction_of(const Fit& fit, const Options& options,
+                                        const Json& header) {
+  const auto traffic = traffic_of(options, header);
+  if (!traffic) return std::nullopt;
+  (void)points_of(*traffic, shape_of(header));  // refuses what this machine cannot say anything of
+  return predict(fit, *traffic, shape_of(header));
+}
+
 template <typename Work>
 ExitCode guarded(Work work) {
   try {
@@ -90,9 +107,10 @@ ExitCode refit(const Options& options) {
   return guarded([&] {
     const Recording recording = must_read(options.refit);
     const std::string name = options.name.empty() ? name_from(options.refit) : options.name;
+    const Fit result = fit(recording, {name, options.max_extra_mib});
+    const auto prediction = prediction_of(result, options, recording.header);
     std::filesystem::create_directories(options.out);
-    return conclude(fit(recording, {name, options.max_extra_mib}), options.out + "/policy.toml",
-                    options.json)
+    return conclude(result, prediction, options.out + "/policy.toml", options.json)
                ? ExitCode::fine
                : ExitCode::could_not_look;
   });
@@ -114,8 +132,9 @@ ExitCode replay(const Options& options) {
     }
     const std::string name = options.name.empty() ? name_from(options.replay) : options.name;
     const Fit result = fit(journal.recording(), {name, options.max_extra_mib});
+    const auto prediction = prediction_of(result, options, recording.header);
     std::filesystem::create_directories(options.out);
-    if (!conclude(result, options.out + "/policy.toml", options.json)) {
+    if (!conclude(result, prediction, options.out + "/policy.toml", options.json)) {
       return ExitCode::could_not_look;
     }
     const std::string truth = judge_by_truth(result, recording, machine);

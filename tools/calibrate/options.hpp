@@ -7,6 +7,7 @@
 
 #include "tools/calibrate/configuration.hpp"
 #include "tools/common/command.hpp"
+#include "tools/workload/deployment.hpp"
 
 namespace vernier::calibrate {
 
@@ -17,6 +18,9 @@ struct Options {
   std::vector<Collective> collectives{Collective::allreduce, Collective::allgather,
                                       Collective::reducescatter};
   std::string sizes = "1KiB..16MiB";
+  std::string model_config;         // instead of both: what this model sends
+  workload::Deployment deployment;  // of that model; machine and nodes are seen
+  std::string from_profile;         // or what this file or job did
   std::string data_type = "bfloat16";
   int ranks = 0;  // 0: one for each GPU
   int emulate_nodes = 1;

@@ -12,8 +12,6 @@
 namespace vernier::calibrate {
 namespace {
 
-constexpr std::uint64_t kLargestBytes = std::uint64_t{1} << 30;
-
 std::uint64_t size_argument(const std::string& text) {
   const std::optional<std::uint64_t> nbytes = parse_bytes(text);
   if (!nbytes || *nbytes == 0 || *nbytes > kLargestBytes) {

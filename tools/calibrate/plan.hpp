@@ -22,6 +22,9 @@ inline constexpr int kRaces = static_cast<int>(kRaceWidths.size());
 inline constexpr int kFirstJudgingLaunch = kFirstRaceLaunch + kRaces;
 inline constexpr int kFirstLook = 4;  // judging launches before any of their questions is settled
 
+// A call of more is not measured.
+inline constexpr std::uint64_t kLargestBytes = std::uint64_t{1} << 30;
+
 struct Plan {
   std::vector<Point> points;  // by collective, then size; what was asked for
   int ranks = 0;

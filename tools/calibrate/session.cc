@@ -46,7 +46,8 @@ void LineFile::add(const std::string& line) {
 }
 
 std::string header_difference(const Json& there, const Json& here) {
-  for (const char* const section : {"machine", "nccl", "environment", "set_environment", "plan"}) {
+  for (const char* const section :
+       {"machine", "nccl", "environment", "set_environment", "plan", "traffic"}) {
     const Json& a = at(there, section);
     const Json& b = at(here, section);
     std::set<std::string> keys;
@@ -84,7 +85,8 @@ Plan plan_of(const Recording& recording) {
   return plan;
 }
 
-bool conclude(const Fit& fit, const std::string& policy_path, bool json) {
+bool conclude(const Fit& fit, const std::optional<Prediction>& prediction,
+              const std::string& policy_path, bool json) {
   const std::string problem =
       write_output(policy_path, write_policy(fit.policy, WithEvidence::yes));
   if (!problem.empty()) {
@@ -94,6 +96,10 @@ bool conclude(const Fit& fit, const std::string& policy_path, bool json) {
   if (json) {
     Json document = to_json(fit);
     document["policy"] = policy_path;
+    if (prediction) {
+      document["verdict"] = verdict(*prediction);
+      document["prediction"] = to_json(*prediction);
+    }
     print_json(document);
     return true;
   }
@@ -112,7 +118,12 @@ bool conclude(const Fit& fit, const std::string& policy_path, bool json) {
     print_result("Left out for --max-extra-mib: " + left_out + ".");
   }
   if (const std::string text = eager_text(fit); !text.empty()) print_result(text + ".");
-  print_result(verdict(fit));
+  if (!prediction) {
+    print_result(verdict(fit));
+    return true;
+  }
+  print_result("\n" + gain_text(*prediction) + "\n");
+  print_result(verdict(*prediction));
   return true;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tools/calibrate/fit.hpp"
+#include "tools/calibrate/gain.hpp"
 #include "tools/calibrate/journal.hpp"
 #include "tools/calibrate/plan.hpp"
 
@@ -34,6 +35,7 @@ class LineFile {
 
 // Writes the policy and says what came of it, to stdout. Returns false when the file cannot be
 // written; that is said too.
-[[nodiscard]] bool conclude(const Fit& fit, const std::string& policy_path, bool json);
+[[nodiscard]] bool conclude(const Fit& fit, const std::optional<Prediction>& prediction,
+                            const std::string& policy_path, bool json);
 
 }  // namespace vernier::calibrate

@@ -30,6 +30,25 @@ constexpr std::array<Quantiles, 15> kStudent = {{{12.706, 63.657},
                                                  {2.145, 2.977},
                                                  {2.131, 2.947}}};
 
+// The mean, and its standard error; of one value, which has none, 0.
+struct Mean {
+  double value;
+  double error;
+};
+Mean mean_of(const std::vector<double>& values) {
+  const auto n = static_cast<double>(values.size());
+  double mean = 0;
+  for (const double value : values) mean += value / n;
+  if (values.size() < 2) return {mean, 0};
+  double squares = 0;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  return {mean, std::sqrt(squares / (n - 1) / n)};
+}
+
+Quantiles student(std::size_t values) {
+  return kStudent[std::min(values - 2, kStudent.size() - 1)];
+}
+
 }  // namespace
 
 double median(std::vector<double> values) {
@@ -57,24 +76,27 @@ RatioInterval ratio_interval(const std::vector<LaunchPairs>& launches) {
   }
   result.launches = static_cast<int>(logs.size());
   if (logs.empty()) return result;
-  const auto n = static_cast<double>(logs.size());
-  double mean = 0;
-  for (const double value : logs) mean += value / n;
-  result.ratio = std::exp(mean);
+  const Mean mean = mean_of(logs);
+  result.ratio = std::exp(mean.value);
   if (logs.size() == 1) {
     result.high95 = result.high99 = std::numeric_limits<double>::infinity();
     return result;
   }
-  double squares = 0;
-  for (const double value : logs) squares += (value - mean) * (value - mean);
-  const double error = std::sqrt(squares / (n - 1) / n);
-  const Quantiles t = kStudent[std::min(logs.size() - 2, kStudent.size() - 1)];
-  result.error = error;
-  result.low95 = std::exp(mean - t.t95 * error);
-  result.high95 = std::exp(mean + t.t95 * error);
-  result.low99 = std::exp(mean - t.t99 * error);
-  result.high99 = std::exp(mean + t.t99 * error);
+  const Quantiles t = student(logs.size());
+  result.error = mean.error;
+  result.low95 = std::exp(mean.value - t.t95 * mean.error);
+  result.high95 = std::exp(mean.value + t.t95 * mean.error);
+  result.low99 = std::exp(mean.value - t.t99 * mean.error);
+  result.high99 = std::exp(mean.value + t.t99 * mean.error);
   return result;
+}
+
+MeanInterval mean_interval(const std::vector<double>& launches) {
+  if (launches.empty()) return {};
+  const Mean mean = mean_of(launches);
+  const double half = launches.size() == 1 ? std::numeric_limits<double>::infinity()
+                                           : student(launches.size()).t95 * mean.error;
+  return {mean.value, mean.value - half, mean.value + half};
 }
 
 }  // namespace vernier::calibrate

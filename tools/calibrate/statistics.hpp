@@ -37,4 +37,13 @@ struct LaunchPairs {
 // left out; no launch at all gives `launches` 0.
 [[nodiscard]] RatioInterval ratio_interval(const std::vector<LaunchPairs>& launches);
 
+// The mean of one number a launch, with Student's t.
+struct MeanInterval {
+  double mean = 0;
+  double low95 = 0;
+  double high95 = 0;
+};
+// Of one launch minus to plus infinity; of none zero.
+[[nodiscard]] MeanInterval mean_interval(const std::vector<double>& launches);
+
 }  // namespace vernier::calibrate
