@@ -5,6 +5,7 @@
 #include <exception>
 #include <string_view>
 
+#include "tools/bench/command_line.hpp"
 #include "tools/calibrate/command_line.hpp"
 #include "tools/calibrate/live/rank.hpp"
 #include "tools/common/command.hpp"
@@ -26,6 +27,7 @@ ExitCode run(int argc, char** argv) {
       "Results go to stdout, everything else to stderr. Exit status: 0 fine, 1 findings, 2 usage,\n"
       "3 could not look. With --json a result is one JSON document on one line.");
   Action action;
+  add_bench_command(app, action);
   add_calibrate_command(app, action);
   add_env_command(app, action);
   add_policy_commands(app, action);

@@ -13,6 +13,7 @@
 #include "tools/calibrate/live/find_nccl.hpp"
 #include "tools/calibrate/live/fingerprint.hpp"
 #include "tools/calibrate/live/gpu_machine.hpp"
+#include "tools/calibrate/live/local_ranks.hpp"
 #include "tools/calibrate/live/nccl_library.hpp"
 #include "tools/calibrate/live/static_tuner.hpp"
 #include "tools/calibrate/options.hpp"
@@ -39,20 +40,6 @@ int asked_ranks(const Options& options, const std::optional<workload::Workload>&
     return ranks;
   }
   return options.ranks == 0 && profiled ? only_ranks(*profiled) : options.ranks;
-}
-
-int ranks_of(const Options& options, int asked) {
-  const int gpus = count_gpus();
-  const int ranks = asked > 0 ? asked : gpus;
-  if (ranks > gpus) {
-    throw MachineError(fmt::format("{} ranks need {} GPUs, here are {}", ranks, ranks, gpus));
-  }
-  if (ranks < 2) throw MachineError("one GPU has nobody to talk to: two or more are needed");
-  if (ranks % options.emulate_nodes != 0) {
-    throw MachineError(fmt::format("{} ranks cannot be spread evenly over {} nodes", ranks,
-                                   options.emulate_nodes));
-  }
-  return ranks;
 }
 
 std::string collectives_text(const std::vector<Collective>& collectives) {
@@ -111,36 +98,6 @@ std::string now_text() {
   gmtime_r(&now, &utc);
   char text[32];
   return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
-}
-
-// Ranks with different host ids take each other for separate hosts: no P2P, no shared memory, only
-// NCCL's socket transport, here over loopback.
-std::map<std::string, std::string> emulation(const Options& options) {
-  if (options.emulate_nodes == 1) return {};
-  return {{"NCCL_SOCKET_IFNAME", "lo"}, {"NCCL_NET", "Socket"}, {"NCCL_MNNVL_ENABLE", "0"}};
-}
-
-LaunchSetup launch_setup(const Options& options, const NcclLibrary& nccl, const Plan& plan) {
-  LaunchSetup setup;
-  setup.ranks = plan.ranks;
-  setup.nccl = nccl.path;
-  setup.data_type = options.data_type;
-  for (const Point& point : plan.points) {
-    setup.max_bytes = std::max(setup.max_bytes, point.nbytes);
-  }
-  setup.log_dir = options.out + "/logs";
-  setup.environment = emulation(options);
-  setup.environment["NCCL_TUNER_PLUGIN"] = "STATIC_PLUGIN";
-  setup.unset = {"NCCL_VERNIER_POLICY", "NCCL_VERNIER_MODE", "NCCL_DEBUG", "NCCL_DEBUG_SUBSYS",
-                 "NCCL_DEBUG_FILE"};
-  if (options.emulate_nodes > 1) {
-    const int per_node = plan.ranks / options.emulate_nodes;
-    for (int rank = 0; rank < plan.ranks; ++rank) {
-      setup.of_rank.push_back(
-          {{"NCCL_HOSTID", fmt::format("vernier-emulated-node{}", rank / per_node)}});
-    }
-  }
-  return setup;
 }
 
 // What was measured before, if it belongs here; else why it is in the way.
@@ -210,7 +167,7 @@ Task make_task(const Options& options) {
   Task task;
   if (!options.from_profile.empty()) task.traffic = read_profiled_traffic(options.from_profile);
   Plan& plan = task.plan;
-  plan.ranks = ranks_of(options, asked_ranks(options, task.traffic));
+  plan.ranks = usable_ranks(asked_ranks(options, task.traffic), options.emulate_nodes);
   plan.element_bytes = find_data_type(options.data_type).value().element_bytes;
   plan.judging_launches = options.launches;
   plan.pairs = options.pairs;
@@ -255,7 +212,8 @@ Json make_header(const Options& options, const NcclLibrary& nccl, const Task& ta
   // What a policy has to demand: also of emulated nodes, or it would hold on a real cluster of
   // their shape.
   for (const auto& [name, value] : options.environment) header["set_environment"][name] = value;
-  for (const auto& [name, value] : emulation(options)) header["set_environment"][name] = value;
+  for (const auto& [name, value] : emulation(options.emulate_nodes))
+    header["set_environment"][name] = value;
   return header;
 }
 
@@ -293,7 +251,9 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
                   [&file](const std::string& line) { file.add(line); });
   const std::string plugin = find_plugin(options.plugin);
   if (plugin.empty()) say(options, "note: no libnccl-tuner-vernier.so: nothing will be confirmed");
-  GpuMachine machine(launch_setup(options, nccl, plan), options.hang_limit_s);
+  GpuMachine machine(
+      local_launch(options, nccl.path, plan.ranks, plan.points, options.out + "/logs"),
+      options.hang_limit_s);
   const FitOptions fit_options{options.name, options.max_extra_mib};
   bool finished = false;
   {

@@ -1,30 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <map>
+#include <cstdint>
 #include <string>
-#include <vector>
 
-#include "tools/calibrate/configuration.hpp"
+#include "tools/calibrate/call_options.hpp"
 #include "tools/common/command.hpp"
 #include "tools/workload/deployment.hpp"
 
 namespace vernier::calibrate {
 
-struct Options {
+struct Options : CallOptions {
   std::string out = "vernier-calibration";  // folder
   std::string name;                         // of the policy; empty: made from machine and shape
-  std::string nccl;                         // libnccl.so.2; empty: look for it
-  std::vector<Collective> collectives{Collective::allreduce, Collective::allgather,
-                                      Collective::reducescatter};
-  std::string sizes = "1KiB..16MiB";
-  std::string model_config;         // instead of both: what this model sends
+  std::string model_config;         // instead of sizes and collectives: what this model sends
   workload::Deployment deployment;  // of that model; machine and nodes are seen
   std::string from_profile;         // or what this file or job did
-  std::string data_type = "bfloat16";
-  int ranks = 0;  // 0: one for each GPU
-  int emulate_nodes = 1;
-  std::map<std::string, std::string> environment;  // --env
   int launches = 8;
   int pairs = 8;
   double max_extra_mib = 256;

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "tools/common/command.hpp"
+
+namespace vernier {
+
+void add_bench_command(CLI::App& app, Action& action);
+
+}  // namespace vernier

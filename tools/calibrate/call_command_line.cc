@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/calibrate/call_command_line.hpp"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+#include "tools/calibrate/plan.hpp"
+#include "tools/common/words.hpp"
+
+namespace vernier {
+namespace {
+
+using calibrate::CallOptions;
+
+// NAME=VALUE. Only what NCCL reads can be stated in a policy, and some are ours to set.
+void add_variable(CallOptions& options, const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || !text.starts_with("NCCL_")) {
+    throw CLI::ValidationError("--env", fmt::format("\"{}\": allowed is NCCL_NAME=VALUE", text));
+  }
+  const std::string name = text.substr(0, equals);
+  if (name == "NCCL_TUNER_PLUGIN" || name.starts_with("NCCL_VERNIER_") || name == "NCCL_HOSTID" ||
+      name.starts_with("NCCL_DEBUG")) {
+    throw CLI::ValidationError("--env", fmt::format("{} is set by the measuring itself", name));
+  }
+  options.environment[name] = text.substr(equals + 1);
+}
+
+}  // namespace
+
+void add_call_options(CLI::App& command, CallOptions& options, const std::string& env_help) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--collectives",
+          [&options](const std::vector<std::string>& names) {
+            options.collectives.clear();
+            for (const std::string& name : names) {
+              if (const auto collective = find_collective(name)) {
+                options.collectives.push_back(*collective);
+                continue;
+              }
+              throw CLI::ValidationError(
+                  "--collectives",
+                  judge_word(name, {kCollectiveNames.begin(), kCollectiveNames.end()}));
+            }
+          },
+          "any of allreduce, allgather, reducescatter, broadcast, reduce (default: the first "
+          "three)")
+      ->delimiter(',')
+      ->type_name("TEXT,...");
+  command
+      .add_option("--sizes", options.sizes,
+                  "total bytes as NCCL's tuner counts them: a range of powers of two, or a list, "
+                  "such as 1KiB..1MiB,5760")
+      ->check([](const std::string& text) -> std::string {
+        try {
+          (void)calibrate::parse_sizes(text);
+          return {};
+        } catch (const std::invalid_argument& error) {
+          return error.what();
+        }
+      })
+      ->type_name("SIZES")
+      ->capture_default_str();
+  command.add_option("--dtype", options.data_type, std::string(calibrate::kDataTypeNames))
+      ->check([](const std::string& name) -> std::string {
+        return judge_word(name, {"bfloat16", "float16", "float32"});
+      })
+      ->type_name("TEXT")
+      ->capture_default_str();
+  command.add_option("--ranks", options.ranks, "GPUs to use (default: all)")
+      ->check(CLI::Range(2, 64).description(""));
+  command
+      .add_option("--emulate-nodes", options.emulate_nodes,
+                  "make ranks take each other for that many hosts, which talk TCP over loopback: "
+                  "shows that tuning works, says nothing about a network")
+      ->check(CLI::Range(1, 64).description(""))
+      ->capture_default_str();
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--env",
+          [&options](const std::vector<std::string>& variables) {
+            for (const std::string& variable : variables) add_variable(options, variable);
+          },
+          env_help)
+      ->type_name("NCCL_NAME=VALUE")
+      ->allow_extra_args(false);
+  command.add_option("--nccl", options.nccl,
+                     "libnccl.so.2 to measure (default: VLLM_NCCL_SO_PATH, what the loader finds, "
+                     "the Python package nvidia.nccl)");
+}
+
+}  // namespace vernier

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "tools/calibrate/call_options.hpp"
+
+namespace vernier {
+
+// `env_help`: what --env is for.
+void add_call_options(CLI::App& command, calibrate::CallOptions& options,
+                      const std::string& env_help);
+
+}  // namespace vernier
