@@ -62,7 +62,7 @@ std::size_t utf8_length(std::string_view text) {
   }
   // Overlong forms, surrogates, and what is beyond Unicode.
   if (length >= 3) {
-    const unsigned first = byte(0) << 8 | byte(1);
+    const unsigned first = byte(0) * 256u + byte(1);
     if (first < 0xE0A0 || (first >= 0xEDA0 && first < 0xEE00)) return 0;
     if (length == 4 && (first < 0xF090 || first >= 0xF490)) return 0;
   }

@@ -172,6 +172,7 @@ Task make_task(const Options& options) {
   plan.judging_launches = options.launches;
   plan.pairs = options.pairs;
   plan.exhaustive = options.exhaustive;
+  plan.budget_s = options.budget_s;
   task.machine = describe_machine(plan.ranks);
   task.shape = {plan.ranks, options.emulate_nodes, plan.element_bytes};
   if (!options.model_config.empty()) {

@@ -69,6 +69,12 @@ void add_how(CLI::App& command, Options& options) {
   command.add_option("--plugin", options.plugin,
                      "libnccl-tuner-vernier.so, which confirms the policy at the end (default: "
                      "beside this executable, or in ../lib)");
+  command
+      .add_option("--budget-s", options.budget_s,
+                  "after so long no launch begins that only makes intervals narrower; what is not "
+                  "certain then stays NCCL's (default: no limit)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("S");
   command.add_flag("--exhaustive", options.exhaustive,
                    "judge every way there is, which takes ten times as long: shows what the search "
                    "misses");

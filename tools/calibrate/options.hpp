@@ -20,6 +20,7 @@ struct Options : CallOptions {
   int pairs = 8;
   double max_extra_mib = 256;
   double hang_limit_s = 30;
+  double budget_s = 0;
   bool exhaustive = false;
   std::string plugin;  // libnccl-tuner-vernier.so; empty: beside the executable
   bool dry_run = false;

@@ -32,6 +32,7 @@ struct Plan {
   int judging_launches = 8;
   int screen_pairs = 4;
   int pairs = 8;            // of each later launch
+  double budget_s = 0;      // no judging launch begins later; 0: whenever
   bool exhaustive = false;  // no search: every candidate is judged, at these points alone
 };
 

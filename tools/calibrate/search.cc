@@ -56,8 +56,12 @@ bool Search::run() {
           (unseen ? std::min(kFirstLook, plan_.judging_launches) : plan_.judging_launches) - i;
       progress_.remaining(left * (judging_s(judged) + kStartLaunchS));
       judge(kFirstJudgingLaunch + i, judged);
-      if (i + 1 >= kFirstLook && !plan_.exhaustive)
-        judged = unsettled(kFirstJudgingLaunch + i, judged);
+      if (i + 1 < kFirstLook) continue;
+      if (!plan_.exhaustive) judged = unsettled(kFirstJudgingLaunch + i, judged);
+      if (judged.empty() || i + 1 == plan_.judging_launches || !budget_is_spent()) continue;
+      progress_.note(fmt::format("{:.0f} s are over: {} sizes are judged by {} launches only",
+                                 plan_.budget_s, judged.size(), i + 1));
+      break;
     }
     return true;
   } catch (const Stopped&) {
@@ -352,6 +356,11 @@ void Search::use(int launch, const Point& point, const Configuration& configurat
   if (journal_.recording().checks.size() > checks_before) return;
   need_launch(launch);
   (void)machine_.check(point, configuration);
+}
+
+bool Search::budget_is_spent() const {
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started_;
+  return plan_.budget_s > 0 && elapsed.count() > plan_.budget_s;
 }
 
 double Search::judging_s(const std::vector<Judged>& judged) {

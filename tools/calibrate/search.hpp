@@ -13,6 +13,7 @@
 // Everything goes through the journal: what it already holds is not measured again.
 #pragma once
 
+#include <chrono>
 #include <vector>
 
 #include "tools/calibrate/journal.hpp"
@@ -44,6 +45,7 @@ class Search {
   void find_switches(const std::vector<Judged>& judged);
   void judge(int launch, const std::vector<Judged>& judged);
   [[nodiscard]] std::vector<Judged> unsettled(int launch, const std::vector<Judged>& judged) const;
+  [[nodiscard]] bool budget_is_spent() const;
   [[nodiscard]] double judging_s(const std::vector<Judged>& judged);
 
   void need_launch(int launch);
@@ -62,6 +64,7 @@ class Search {
   int nccl_version_;
   Progress& progress_;
   int running_launch_ = -1;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace vernier::calibrate
