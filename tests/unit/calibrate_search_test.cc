@@ -15,7 +15,11 @@
 namespace vernier::calibrate {
 namespace {
 
+#ifdef VERNIER_FEW_DRAWS  // a sanitizer looks at the code, not at the numbers
+constexpr int kSeeds = 1;
+#else
 constexpr int kSeeds = 5;
+#endif
 constexpr std::size_t kFewestKeptBack = 8;  // captures; the best of fewer is luck
 
 // What a search chose for each size, and the captures and eager blocks that it took.
@@ -208,6 +212,7 @@ TEST_P(SearchQuality, IsNearTheBestAtAPartOfItsCostAndNeverWorseThanNccl) {
   random.print("random, as many captures", exhaustive);
 
   EXPECT_EQ(mine.slower, 0);
+  if (kSeeds == 1) return;
   EXPECT_LE(mine.mean_regret(), GetParam().mean_regret);
   EXPECT_LE(mine.worst, GetParam().worst);
   EXPECT_LE(static_cast<double>(mine.captures),
