@@ -58,6 +58,7 @@ struct Recorder::Thread {
   }
 
   ~Thread() {
+    publish_launch(true);
     if (table != nullptr) table->owned.store(false, std::memory_order_release);
     table = nullptr;
     has_none = true;  // a later destructor of the thread may call NCCL

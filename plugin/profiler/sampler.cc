@@ -19,6 +19,9 @@ constexpr std::uint32_t kTries = 8;  // pairs that are looked at for a free one
 constexpr std::uint64_t kGapNs =
     1'000'000;                          // a launch this long after the last one is "after a gap"
 constexpr double kSameStartMs = 0.001;  // less is rounding
+// Against the base of now, CUDA's float cannot tell an older start from itself; each pair is read
+// far more often than that.
+constexpr float kOldMs = 2000;
 
 std::uint64_t now_ns() noexcept {
   timespec now{};
@@ -189,6 +192,7 @@ void Sampler::read_captured(TimedLaunch& launch, LatencyBook& book) {
       cuda_.event_elapsed_ms(&again_ms, base, launch.start) != kCudaSuccess) {
     return;  // no replay yet, or one under way
   }
+  if (start_ms < -kOldMs) return;
   const double since_begin_ms = base_ms_ + static_cast<double>(start_ms);
   if (std::abs(since_begin_ms - launch.last_start_ms) < kSameStartMs) return;  // read before
   if (start_ms != again_ms || stop_ms < start_ms) {

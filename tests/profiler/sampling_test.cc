@@ -135,6 +135,23 @@ TEST_F(Sampling, ReplaysOfAGraphAreTimedEachAtMostOnce) {
   EXPECT_NEAR(static_cast<double>(profile::percentile_ns(latency, 0.5)), 30'000, 30'000 * 0.032);
 }
 
+// A server that idles: its graphs' events stay as they are, and get old.
+TEST_F(Sampling, AnIdleGraphIsNotTimedAgainAndAgain) {
+  start("sampled:1");
+  call(8, true);
+  cuda_->advance_ns(1'000'000);
+  cuda_->replay(12'500);
+  EXPECT_EQ(samples(read_until(at_least(1))), 1u);
+  for (int minute = 0; minute < 8; ++minute) {
+    cuda_->advance_ns(60'000'000'000);
+    let_it_read();
+  }
+  host_->finalize(context_);
+  EXPECT_EQ(samples(read()), 1u);
+  cuda_->replay(12'500);
+  EXPECT_EQ(samples(read_until(at_least(2))), 2u) << "it wakes up";
+}
+
 // CUDA tells times as float: against an old base they would be rounded to microseconds and worse.
 TEST_F(Sampling, LatenciesStayExactAfterDays) {
   start("sampled:1");

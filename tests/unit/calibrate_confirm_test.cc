@@ -56,7 +56,8 @@ SampleRecord confirm(int launch, std::uint64_t nbytes, float policy_us) {
           Mode::graph,
           {Collective::allreduce, nbytes},
           20,
-          {{"default", {{10}, {10}}}, {std::string(kPolicyArm), {{policy_us}, {policy_us}}}}};
+          {{"default", {{10}, {10}}}, {std::string(kPolicyArm), {{policy_us}, {policy_us}}}},
+          "sha256:a"};
 }
 
 TEST(Confirmed, IsTheRatioOverLaunches) {
@@ -65,7 +66,13 @@ TEST(Confirmed, IsTheRatioOverLaunches) {
     recording.samples.push_back(confirm(launch, 2048, 8));
     recording.samples.push_back(confirm(launch, 4096, 20));
   }
-  const auto points = confirmed_points(recording);
+  // Another policy's, and a point that not all launches have seen.
+  for (int launch = 12; launch < 15; ++launch) {
+    recording.samples.push_back(confirm(launch, 1024, 20));
+    recording.samples.back().policy = "sha256:b";
+  }
+  recording.samples.push_back(confirm(12, 8192, 20));
+  const auto points = confirmed_points(recording, "sha256:a");
   ASSERT_EQ(points.size(), 2u);
   EXPECT_EQ(points[0].graph.launches, 3);
   EXPECT_NEAR(points[0].graph.ratio, 1.25, 1e-6);

@@ -51,6 +51,12 @@ TEST(Race, LeavesOutWhatNeverRanRight) {
   EXPECT_EQ(contenders(recording, kPoint, 0), std::vector<Configuration>{way(1)});
 }
 
+TEST(Race, LeavesOutWhatFailedWhileItWasTimed) {
+  Recording recording = screened({{1, 1.1}, {2, 1.2}});
+  recording.checks.push_back({kScreenLaunch, kPoint, way(2), Outcome::hung, {}, {}});
+  EXPECT_EQ(contenders(recording, kPoint, 0), std::vector<Configuration>{way(1)});
+}
+
 // A launch that favours one way does not decide alone.
 TEST(Race, IsRatedByAllLaunches) {
   Recording recording = screened({{1, 1.1}, {2, 1.1}, {4, 1.1}});

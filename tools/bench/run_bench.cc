@@ -77,10 +77,10 @@ struct Samples {
   std::vector<double> replays_us[2];
 };
 
-bool says_something(const Policy& policy, const Point& point) {
+bool says_something(const Policy& policy, const Point& point, int ranks, int nodes) {
   return std::any_of(policy.rules.begin(), policy.rules.end(), [&](const Rule& rule) {
-    return rule.collective == point.collective && rule.min_bytes <= point.nbytes &&
-           point.nbytes <= rule.max_bytes;
+    return rule.collective == point.collective && rule.matches_shape(ranks, nodes) &&
+           rule.min_bytes <= point.nbytes && point.nbytes <= rule.max_bytes;
   });
 }
 
@@ -98,12 +98,12 @@ Times times_of(const Samples& samples, int arm) {
 }
 
 Row row_of(const Point& point, const Samples& samples, const Policy& policy,
-           const std::map<std::uint64_t, double>& compared, int ranks,
+           const std::map<std::uint64_t, double>& compared, int ranks, int nodes,
            std::uint32_t element_bytes) {
   Row row;
   row.point = point;
   row.count = calibrate::extent_of(point, ranks, element_bytes).count;
-  row.has_rule = says_something(policy, point);
+  row.has_rule = says_something(policy, point, ranks, nodes);
   row.own = times_of(samples, 0);
   row.tuned = times_of(samples, 1);
   row.ratio = calibrate::ratio_interval(samples.launches);
@@ -216,8 +216,8 @@ ExitCode measure_and_print(const Options& options) {
   }
   std::vector<Row> rows;
   for (std::size_t i = 0; i < bench.points().size(); ++i) {
-    rows.push_back(
-        row_of(bench.points()[i], bench.samples()[i], policy, compared, ranks, element_bytes));
+    rows.push_back(row_of(bench.points()[i], bench.samples()[i], policy, compared, ranks,
+                          options.emulate_nodes, element_bytes));
   }
   print(rows, options, ranks);
   const bool regresses = std::any_of(

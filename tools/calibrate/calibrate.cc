@@ -255,13 +255,13 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
   GpuMachine machine(
       local_launch(options, nccl.path, plan.ranks, plan.points, options.out + "/logs"),
       options.hang_limit_s);
-  const FitOptions fit_options{options.name, options.max_extra_mib};
   bool finished = false;
   {
     TerminalProgress progress(options.quiet);
     finished = Search(machine, journal, plan, nccl.version, progress).run();
     if (finished && !plugin.empty()) {
-      const Fit first = fit(journal.recording(), fit_options);
+      // As it was before anything was confirmed, also where a stopped run goes on.
+      const Fit first = fit(journal.recording(), {options.name, options.max_extra_mib, false});
       finished = first.policy.rules.empty() ||
                  confirm_policy(machine, journal, plan, first, plugin, progress);
     }

@@ -47,10 +47,11 @@ std::vector<Point> held_out_points(const Policy& policy, const std::vector<Judge
   return points;
 }
 
-std::vector<ConfirmedPoint> confirmed_points(const Recording& recording) {
+std::vector<ConfirmedPoint> confirmed_points(const Recording& recording,
+                                             const std::string& digest) {
   std::map<Point, std::map<int, LaunchPairs>> all;
   for (const SampleRecord& record : recording.samples) {
-    if (record.phase != Phase::confirm) continue;
+    if (record.phase != Phase::confirm || record.policy != digest) continue;
     LaunchPairs& pairs = all[record.point][record.launch];
     for (const Arm& arm : record.arms) {
       auto& times_us = arm.name == kPolicyArm ? pairs.candidate_us : pairs.reference_us;
@@ -62,6 +63,7 @@ std::vector<ConfirmedPoint> confirmed_points(const Recording& recording) {
   std::vector<ConfirmedPoint> points;
   for (const auto& [point, launches] : all) {
     std::vector<LaunchPairs> pairs;
+    if (launches.size() < static_cast<std::size_t>(kConfirmLaunches)) continue;
     for (const auto& [launch, of_launch] : launches) pairs.push_back(of_launch);
     points.push_back({point, ratio_interval(pairs)});
   }

@@ -18,8 +18,9 @@ inline constexpr int kConfirmLaunches = 3;
                                                  const std::vector<JudgedPoint>& judged, int ranks,
                                                  std::uint32_t element_bytes);
 
-// What the launches that confirm saw.
-[[nodiscard]] std::vector<ConfirmedPoint> confirmed_points(const Recording& recording);
+// What the launches that confirm saw of the policy with this digest, once all of them have run.
+[[nodiscard]] std::vector<ConfirmedPoint> confirmed_points(const Recording& recording,
+                                                           const std::string& digest);
 
 // Takes out rules that lose at a point: by more than 1 %, or beyond doubt. Returns a line for each.
 [[nodiscard]] std::vector<std::string> take_out_losers(std::vector<Rule>& rules,

@@ -101,14 +101,16 @@ double median_us(const Times& times, const std::string& name) {
   return all.empty() ? 0 : median(std::move(all));
 }
 
-bool failed_a_check(const Recording& recording, const Point& point,
+bool failed_a_check(const Recording& recording, int last_launch, const Point& point,
                     const Configuration& configuration) {
   return std::any_of(recording.checks.begin(), recording.checks.end(), [&](const CheckRecord& c) {
-    return c.point == point && c.configuration == configuration && c.outcome != Outcome::exact;
+    return c.point == point && c.configuration == configuration && c.outcome != Outcome::exact &&
+           c.launch <= last_launch;
   });
 }
 
-JudgedPoint judge(const Recording& recording, const SurveyRecord& survey, const Times& times) {
+JudgedPoint judge(const Recording& recording, int last_launch, const SurveyRecord& survey,
+                  const Times& times) {
   // Sizes that were asked for have been screened.
   const bool halfway = std::none_of(
       recording.checks.begin(), recording.checks.end(),
@@ -134,7 +136,8 @@ JudgedPoint judge(const Recording& recording, const SurveyRecord& survey, const 
                   saved_us(times, Mode::eager, name)};
     arm.standing = stand(arm.graph, arm.eager, arm.host_bound);
     // It ran before, and failed later: whatever it gains, it is not to be trusted.
-    if (failed_a_check(recording, survey.point, *configuration)) arm.standing = Standing::loss;
+    if (failed_a_check(recording, last_launch, survey.point, *configuration))
+      arm.standing = Standing::loss;
     judged.arms.push_back(arm);
   }
   return judged;
@@ -245,7 +248,7 @@ std::vector<JudgedPoint> judge_points(const Recording& recording, int last_launc
   std::vector<JudgedPoint> points;
   for (const auto& [point, times] : judging_times(recording, last_launch)) {
     const SurveyRecord* const survey = recording.find_survey(point);
-    if (survey != nullptr) points.push_back(judge(recording, *survey, times));
+    if (survey != nullptr) points.push_back(judge(recording, last_launch, *survey, times));
   }
   return points;
 }
@@ -301,9 +304,11 @@ Fit fit(const Recording& recording, const FitOptions& options) {
   result.policy.name = options.name;
   result.policy.rules = make_rules(result.points, recording.switches, ranks, shape->nodes);
   keep_memory_bound(result, added_mib(recording), options.max_extra_mib);
-  result.confirmed = confirmed_points(recording);
-  result.refuted = take_out_losers(result.policy.rules, result.confirmed);
   describe_machine(result.policy, recording.header, result, static_cast<int>(launches.size()));
+  if (options.confirmed) {
+    result.confirmed = confirmed_points(recording, digest(result.policy));
+    result.refuted = take_out_losers(result.policy.rules, result.confirmed);
+  }
   return result;
 }
 

@@ -78,6 +78,7 @@ struct Fit {
 struct FitOptions {
   std::string name;          // of the policy
   double max_extra_mib = 0;  // rules may add that much GPU memory to a communicator
+  bool confirmed = true;     // by what was seen of this policy; false: as it is to be confirmed
 };
 
 // `recording` needs a header as calibrate writes it. Throws std::runtime_error where it holds no

@@ -97,11 +97,19 @@ std::vector<Rated> standings(const Recording& recording, const Point& point, int
   return last;
 }
 
+// In launch 0, when it was checked or while it was timed.
+bool failed(const Recording& recording, const CheckRecord& check) {
+  return std::any_of(recording.checks.begin(), recording.checks.end(), [&](const CheckRecord& c) {
+    return c.launch == kScreenLaunch && c.point == check.point &&
+           c.configuration == check.configuration && c.outcome != Outcome::exact;
+  });
+}
+
 std::vector<Rated> screened(const Recording& recording, const Point& point) {
   std::vector<Rated> rated;
   for (const CheckRecord& check : recording.checks) {
     if (check.point != point || check.launch != kScreenLaunch) continue;
-    if (check.configuration.is_default() || check.outcome != Outcome::exact) continue;
+    if (check.configuration.is_default() || failed(recording, check)) continue;
     rated.push_back(
         {screen_ratio(recording, point, check.configuration, kAllCaptures), check.configuration});
   }

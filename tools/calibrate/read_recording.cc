@@ -106,6 +106,7 @@ SampleRecord samples_of(const Json& json) {
                       point_of(json),
                       integer(json, "operations"),
                       {}};
+  record.policy = optional_text(json, "policy");
   for (const auto& [name, pairs] : member(json, "us").items()) {
     record.arms.push_back(arm_of(name, pairs));
   }

@@ -88,6 +88,7 @@ Json to_json(const SampleRecord& record) {
   json["phase"] = name_of(record.phase);
   json["mode"] = name_of(record.mode);
   json["operations"] = record.operations;
+  if (!record.policy.empty()) json["policy"] = record.policy;
   json["us"] = Json::object();
   for (const Arm& arm : record.arms) {
     Json& times = json["us"][arm.name] = Json::array();

@@ -77,6 +77,7 @@ struct SampleRecord {
   Point point;
   int operations;  // in one capture or block of eager calls
   std::vector<Arm> arms;
+  std::string policy = {};  // digest of what kPolicyArm ran
 };
 
 // GPU memory that first uses of an algorithm took in a communicator that had run NCCL's own

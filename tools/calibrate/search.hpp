@@ -51,7 +51,8 @@ class Search {
   void need_launch(int launch);
   const SurveyRecord& surveyed(const Point& point);
   bool checked(int launch, const Point& point, const Configuration& configuration);
-  void sample(int launch, Phase phase, Mode mode, const Point& point, int pairs,
+  // False where it failed: then none of these arms is proposed any more.
+  bool sample(int launch, Phase phase, Mode mode, const Point& point, int pairs,
               const std::vector<Configuration>& arms, bool with_null);
   // Microseconds of NCCL's own choice, roughly: measured once, in `launch` where it was not before.
   [[nodiscard]] double default_us(int launch, const Point& point);

@@ -202,7 +202,10 @@ class Gatherer {
       if (find_collective(row.operation) && !kernel.protocol.empty()) {
         traffic_.touchable_calls += ran;
       }
-      count(row, decision, profile, {ran, kernel.replayed, call.graphs}, &kernel, communicator);
+      // A launch that was timed and of which no kernel is told: its calls are counted below.
+      const bool counted = kernel.enqueued > 0 || kernel.replayed > 0;
+      count(row, decision, profile, {ran, kernel.replayed, counted ? call.graphs : 0}, &kernel,
+            communicator);
     }
     if (calls > enqueued && replayed == 0) {
       row.algorithm.clear();

@@ -30,9 +30,11 @@ double expected_us(const Fit& fit, const Point& point) {
   return us;
 }
 
-bool is_there(const Recording& recording, int launch, const Point& point) {
+bool is_there(const Recording& recording, int launch, const Point& point,
+              const std::string& digest) {
   return std::any_of(recording.samples.begin(), recording.samples.end(), [&](const auto& record) {
-    return record.phase == Phase::confirm && record.launch == launch && record.point == point;
+    return record.phase == Phase::confirm && record.launch == launch && record.point == point &&
+           record.policy == digest;
   });
 }
 
@@ -58,11 +60,12 @@ bool confirm_policy(GpuMachine& machine, Journal& journal, const Plan& plan, con
   if (!inline_policy) throw MachineError("the policy is too long to be handed to the ranks");
   const std::vector<Point> points =
       held_out_points(fit.policy, fit.points, plan.ranks, plan.element_bytes);
+  const std::string digest = vernier::digest(fit.policy);
   int running = -1;
   for (int i = 0; i < kConfirmLaunches; ++i) {
     const int launch = kFirstJudgingLaunch + plan.judging_launches + i;
     for (const Point& point : points) {
-      if (is_there(journal.recording(), launch, point)) continue;
+      if (is_there(journal.recording(), launch, point, digest)) continue;
       if (progress.stopped()) return false;
       if (running != launch) {
         progress.show(fmt::format("launch {}: starting with the plugin", launch));
@@ -92,7 +95,8 @@ bool confirm_policy(GpuMachine& machine, Journal& journal, const Plan& plan, con
                                point,
                                effort.operations,
                                {{"default", std::move(answer.times_us[0])},
-                                {std::string(kPolicyArm), std::move(answer.times_us[1])}}});
+                                {std::string(kPolicyArm), std::move(answer.times_us[1])}},
+                               digest});
     }
   }
   return true;
