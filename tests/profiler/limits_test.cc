@@ -2,8 +2,11 @@
 //
 // However many sizes, communicators and threads there are: memory is bounded and nothing is lost
 // without being counted.
+#include <dlfcn.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 
@@ -130,6 +133,20 @@ TEST_F(Limits, TablesOfThreadsThatEndedAreUsedAgain) {
   const profile::Profile profile = read();
   EXPECT_EQ(profile.dropped, 0u);
   EXPECT_EQ(find(profile, "allreduce", 8).kernels.at(0).enqueued, 500u);
+}
+
+TEST_F(Limits, AThreadThatEndsGivesItsEventsBack) {
+  ASSERT_NE(dlopen(VERNIER_STUB_CUDA, RTLD_NOW | RTLD_GLOBAL), nullptr) << dlerror();
+  setenv("NCCL_VERNIER_PROFILE", "sampled:1", 1);
+  const auto host = ProfilerHost::open(5);
+  void* const context = host->init(1, "tp", 1, 2, 0, log);
+  // More threads than there are pairs of events; of the last launch of each no kernel is told.
+  for (int i = 0; i < 1200; ++i) {
+    std::thread([&] { host->launch_without_kernel(context, {.count = 8}); }).join();
+    if (i % 100 == 99) std::this_thread::sleep_for(std::chrono::milliseconds(50));  // to be read
+  }
+  host->finalize(context);
+  EXPECT_EQ(read().unsampled, 0u);
 }
 
 TEST_F(Limits, TenThousandCommunicatorsThatComeAndGoLeaveNoLines) {

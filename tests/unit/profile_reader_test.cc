@@ -179,5 +179,17 @@ TEST_F(Traffics, CallsWithoutAKernelAreARowThatAPolicyCannotTouch) {
   EXPECT_EQ(traffic.calls, 10u);
 }
 
+// Symmetric memory, timed: the calls of a launch of which no kernel is told are counted once.
+TEST_F(Traffics, CallsOfAGraphAreThoseOfItsCallsWithoutAKernelToo) {
+  std::string text = call(R"({"algorithm":null,"protocol":null,"channels":0,"enqueued":0,)"
+                          R"("replayed":0,"latency_ns":[[8192,5]]})",
+                          "allreduce", "8", "80");
+  text.replace(text.find("\"captured\":false,"), 17, "\"captured\":true,\"graphs\":2,");
+  std::vector<std::string> problems;
+  const Traffic traffic = gather_traffic(job_of(text), "", problems);
+  ASSERT_EQ(traffic.rows.size(), 1u);
+  EXPECT_EQ(traffic.rows[0].calls_per_graph, 40);
+}
+
 }  // namespace
 }  // namespace vernier::profile

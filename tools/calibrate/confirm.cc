@@ -52,13 +52,7 @@ std::vector<ConfirmedPoint> confirmed_points(const Recording& recording,
   std::map<Point, std::map<int, LaunchPairs>> all;
   for (const SampleRecord& record : recording.samples) {
     if (record.phase != Phase::confirm || record.policy != digest) continue;
-    LaunchPairs& pairs = all[record.point][record.launch];
-    for (const Arm& arm : record.arms) {
-      auto& times_us = arm.name == kPolicyArm ? pairs.candidate_us : pairs.reference_us;
-      for (const std::vector<float>& replays : arm.times_us) {
-        times_us.push_back(capture_us(replays));
-      }
-    }
+    add_pairs(record, kPolicyArm, all[record.point][record.launch]);
   }
   std::vector<ConfirmedPoint> points;
   for (const auto& [point, launches] : all) {

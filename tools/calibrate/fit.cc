@@ -22,25 +22,13 @@ struct Times {
   std::map<Mode, std::map<std::string, std::map<int, LaunchPairs>>> pairs;
 };
 
-const Arm* find_arm(const SampleRecord& record, std::string_view name) {
-  const auto found = std::find_if(record.arms.begin(), record.arms.end(),
-                                  [&](const Arm& arm) { return arm.name == name; });
-  return found == record.arms.end() ? nullptr : &*found;
-}
-
 std::map<Point, Times> judging_times(const Recording& recording, int last_launch) {
   std::map<Point, Times> all;
   for (const SampleRecord& record : recording.samples) {
     if (record.phase != Phase::validate || record.launch > last_launch) continue;
-    const Arm* const reference = find_arm(record, "default");
-    if (reference == nullptr) continue;
     Times& times = all[record.point];
     for (const Arm& arm : record.arms) {
-      LaunchPairs& pairs = times.pairs[record.mode][arm.name][record.launch];
-      for (std::size_t i = 0; i < arm.times_us.size() && i < reference->times_us.size(); ++i) {
-        pairs.reference_us.push_back(capture_us(reference->times_us[i]));
-        pairs.candidate_us.push_back(capture_us(arm.times_us[i]));
-      }
+      add_pairs(record, arm.name, times.pairs[record.mode][arm.name][record.launch]);
     }
   }
   return all;

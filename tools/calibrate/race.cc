@@ -23,20 +23,13 @@ struct Rated {
 
 bool better(const Rated& a, const Rated& b) { return a.ratio > b.ratio; }
 
-const Arm* find_arm(const SampleRecord& record, const std::string& name) {
-  const auto found = std::find_if(record.arms.begin(), record.arms.end(),
-                                  [&](const Arm& arm) { return arm.name == name; });
-  return found == record.arms.end() ? nullptr : &*found;
-}
-
 // Of each pair of one record, NCCL's own choice over `name`; empty where it is not there.
 std::vector<double> pair_ratios(const SampleRecord& record, const std::string& name) {
-  const Arm* const reference = find_arm(record, "default");
-  const Arm* const candidate = find_arm(record, name);
+  LaunchPairs pairs;
+  add_pairs(record, name, pairs);
   std::vector<double> ratios;
-  if (reference == nullptr || candidate == nullptr) return ratios;
-  for (std::size_t i = 0; i < reference->times_us.size() && i < candidate->times_us.size(); ++i) {
-    ratios.push_back(capture_us(reference->times_us[i]) / capture_us(candidate->times_us[i]));
+  for (std::size_t i = 0; i < pairs.reference_us.size(); ++i) {
+    ratios.push_back(pairs.reference_us[i] / pairs.candidate_us[i]);
   }
   return ratios;
 }

@@ -30,6 +30,12 @@ std::string_view name_of(Outcome outcome) {
   return kOutcomeNames[static_cast<std::size_t>(outcome)];
 }
 
+const Arm* find_arm(const SampleRecord& record, std::string_view name) {
+  const auto found = std::find_if(record.arms.begin(), record.arms.end(),
+                                  [&](const Arm& arm) { return arm.name == name; });
+  return found == record.arms.end() ? nullptr : &*found;
+}
+
 const SurveyRecord* Recording::find_survey(const Point& point) const {
   const auto found = std::find_if(surveys.begin(), surveys.end(),
                                   [&](const SurveyRecord& s) { return s.point == point; });

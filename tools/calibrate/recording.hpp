@@ -108,6 +108,9 @@ struct Recording {
                                               const Configuration& configuration) const;
 };
 
+// nullptr: it was not measured there.
+[[nodiscard]] const Arm* find_arm(const SampleRecord& record, std::string_view name);
+
 [[nodiscard]] Json to_json(const LaunchRecord& record);
 [[nodiscard]] Json to_json(const SurveyRecord& record);
 [[nodiscard]] Json to_json(const SwitchRecord& record);

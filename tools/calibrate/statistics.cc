@@ -62,6 +62,17 @@ double capture_us(const std::vector<float>& replays_us) {
   return median({replays_us.begin(), replays_us.end()});
 }
 
+void add_pairs(const SampleRecord& record, std::string_view arm, LaunchPairs& pairs) {
+  const Arm* const reference = find_arm(record, "default");
+  const Arm* const candidate = find_arm(record, arm);
+  if (reference == nullptr || candidate == nullptr) return;
+  const std::size_t count = std::min(reference->times_us.size(), candidate->times_us.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    pairs.reference_us.push_back(capture_us(reference->times_us[i]));
+    pairs.candidate_us.push_back(capture_us(candidate->times_us[i]));
+  }
+}
+
 RatioInterval ratio_interval(const std::vector<LaunchPairs>& launches) {
   RatioInterval result;
   std::vector<double> logs;

@@ -6,7 +6,10 @@
 // one.
 #pragma once
 
+#include <string_view>
 #include <vector>
+
+#include "tools/calibrate/recording.hpp"
 
 namespace vernier::calibrate {
 
@@ -32,6 +35,9 @@ struct LaunchPairs {
   std::vector<double> reference_us;
   std::vector<double> candidate_us;
 };
+
+// Adds those of an arm and of the default beside it in one record; nothing where one is not there.
+void add_pairs(const SampleRecord& record, std::string_view arm, LaunchPairs& pairs);
 
 // With one launch the interval is 0 to infinity: nothing can be said. Launches without pairs are
 // left out; no launch at all gives `launches` 0.

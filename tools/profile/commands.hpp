@@ -54,6 +54,8 @@ struct LoadedJob {
 
 // "ring/ll", "copy engine", or "-".
 [[nodiscard]] std::string kernel_text(const Row& row);
+// "12.5"
+[[nodiscard]] std::string microseconds(std::uint64_t time_ns);
 // "64KiB", "64KiB.." for a bucket, or "?".
 [[nodiscard]] std::string bytes_text(const Row& row);
 

@@ -47,10 +47,6 @@ std::string table_text(const Traffic& traffic) {
   return table.text();
 }
 
-std::string microseconds(std::uint64_t time_ns) {
-  return fmt::format("{:.1f}", static_cast<double>(time_ns) * 1e-3);
-}
-
 // busbw at the median, in GB/s: what nccl-tests calls it. Nothing where the ranks are not known.
 std::string busbw_text(const Row& row, std::uint64_t median_ns) {
   if (!row.nbytes || row.bucket || row.ranks < 2 || median_ns == 0) return "";
@@ -200,6 +196,10 @@ std::string head(const LoadedJob& loaded) {
 }
 
 }  // namespace
+
+std::string microseconds(std::uint64_t time_ns) {
+  return fmt::format("{:.1f}", static_cast<double>(time_ns) * 1e-3);
+}
 
 std::string kernel_text(const Row& row) {
   if (row.algorithm.empty()) return "-";

@@ -60,11 +60,6 @@ Busy difference(const Seen& now, const Seen& before, double elapsed_s,
   return busy;
 }
 
-std::string microseconds(const Latency& times, double share) {
-  if (times.empty()) return "";
-  return fmt::format("{:.1f}", static_cast<double>(percentile_ns(times, share)) * 1e-3);
-}
-
 }  // namespace
 
 ExitCode show_top(const TopOptions& options) {
@@ -101,7 +96,8 @@ ExitCode show_top(const TopOptions& options) {
         // Replays inside one node are not told: times without calls.
         one.cells.push_back(one.rate == 0 ? "" : fmt::format("{:.1f}", one.rate));
         for (const double share : {0.5, 0.99}) {
-          one.cells.push_back(microseconds(one.times, share));
+          one.cells.push_back(one.times.empty() ? ""
+                                                : microseconds(percentile_ns(one.times, share)));
         }
         table.add(std::move(one.cells));
       }
