@@ -37,14 +37,24 @@ class Ledger:
         return [[*key, *numbers] for key, numbers in sorted(self._numbers.items())]
 
 
+def operands(session, dtype, count):
+    """Two buffers for all ranks, and one of another length for each rank."""
+    make = functools.partial(torch.zeros, dtype=dtype, device=session.device)
+    lengths = [count + 10 * root for root in range(session.ranks)]
+    return make(count * session.ranks), make(count * session.ranks), list(map(make, lengths))
+
+
+def neighbours(session):
+    """(the next rank, the previous one)"""
+    return (session.rank + 1) % session.ranks, (session.rank - 1) % session.ranks
+
+
 def pynccl_steps(session, client, dtype, count):
     """[(what to do, the calls that it makes)]"""
-    ranks, rank, name = session.ranks, session.rank, DTYPES[dtype]
-    make = functools.partial(torch.zeros, dtype=dtype, device=session.device)
-    whole, other = make(count * ranks), make(count * ranks)
+    whole, other, uneven = operands(session, dtype, count)
     part, other_part = whole[:count], other[:count]
-    next_rank, previous = (rank + 1) % ranks, (rank - 1) % ranks
-    uneven = [make(count + 10 * root) for root in range(ranks)]
+    next_rank, previous = neighbours(session)
+    name = DTYPES[dtype]
 
     def gather_uneven():
         with client.group():
@@ -75,13 +85,11 @@ def pynccl_steps(session, client, dtype, count):
 
 def torch_steps(session, group, dtype, count):
     """The same of torch, with what ProcessGroupNCCL makes of each."""
-    ranks, rank, name = session.ranks, session.rank, DTYPES[dtype]
-    make = functools.partial(torch.zeros, dtype=dtype, device=session.device)
-    whole, other = make(count * ranks), make(count * ranks)
+    whole, other, uneven = operands(session, dtype, count)
     part, other_part = whole[:count], other[:count]
-    next_rank, previous = (rank + 1) % ranks, (rank - 1) % ranks
-    uneven = [make(count + 10 * root) for root in range(ranks)]
-    mine = make(count + 10 * rank)
+    next_rank, previous = neighbours(session)
+    name = DTYPES[dtype]
+    mine = uneven[session.rank].clone()
 
     def ring():
         operations = [
@@ -114,7 +122,7 @@ def torch_steps(session, group, dtype, count):
         (ring, [("send", name, count), ("recv", name, count)]),
         (
             lambda: dist.all_to_all_single(other, whole, group=group),
-            [(call, name, count) for call in ("send", "recv") for _ in range(ranks)],
+            [(call, name, count) for call in ("send", "recv") for _ in range(session.ranks)],
         ),
     ]
 
