@@ -38,7 +38,7 @@ class Sum {
     gain.of = std::move(of);
     std::vector<double> launches;
     for (const auto& [launch, terms_saved] : saved_us_) {
-      // A launch in which something failed says nothing of the sum.
+      // A launch in which something failed, or was settled before, says nothing of the sum.
       if (terms_saved.first == terms_) launches.push_back(terms_saved.second);
     }
     gain.saved_us = mean_interval(launches);
