@@ -22,12 +22,13 @@ std::optional<CudaDriver> find_cuda_driver() {
   const bool whole =
       find(library, "cuThreadExchangeStreamCaptureMode", cuda.exchange_capture_mode) &&
       find(library, "cuCtxGetCurrent", cuda.context_get_current) &&
-      find(library, "cuCtxSetCurrent", cuda.context_set_current) &&
+      find(library, "cuModuleLoadData", cuda.module_load_data) &&
+      find(library, "cuModuleGetFunction", cuda.module_get_function) &&
+      find(library, "cuMemHostRegister_v2", cuda.host_register) &&
+      find(library, "cuMemHostGetDevicePointer_v2", cuda.host_get_device_pointer) &&
       find(library, "cuStreamCreate", cuda.stream_create) &&
-      find(library, "cuEventCreate", cuda.event_create) &&
-      find(library, "cuEventRecordWithFlags", cuda.event_record) &&
-      find(library, "cuEventQuery", cuda.event_query) &&
-      find(library, "cuEventElapsedTime", cuda.event_elapsed_ms) &&
+      find(library, "cuStreamSynchronize", cuda.stream_synchronize) &&
+      find(library, "cuLaunchKernel", cuda.launch_kernel) &&
       find(library, "cuStreamGetCaptureInfo_v2", cuda.stream_capture_info);
   if (!whole) return std::nullopt;
   return cuda;

@@ -4,25 +4,30 @@
 // never load one. Names are those of CUDA 12.0 and later; results are CUresult.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace vernier {
 
 inline constexpr int kCudaSuccess = 0;
 inline constexpr int kCaptureModeRelaxed = 2;
-inline constexpr int kCaptureNone = 0;               // a stream's status
-inline constexpr unsigned kEventRecordExternal = 1;  // as a node of the graph that is captured
+inline constexpr int kCaptureNone = 0;  // a stream's status
 inline constexpr unsigned kStreamNonBlocking = 1;
+inline constexpr unsigned kHostRegisterDeviceMap = 2;
 
 struct CudaDriver {
   int (*exchange_capture_mode)(int* mode);
   int (*context_get_current)(void** context);
-  int (*context_set_current)(void* context);
+  int (*module_load_data)(void** module, const void* image);
+  int (*module_get_function)(void** function, void* module, const char* name);
+  int (*host_register)(void* memory, std::size_t nbytes, unsigned flags);
+  int (*host_get_device_pointer)(std::uint64_t* pointer, void* memory, unsigned flags);
   int (*stream_create)(void** stream, unsigned flags);
-  int (*event_create)(void** event, unsigned flags);
-  int (*event_record)(void* event, void* stream, unsigned flags);
-  int (*event_query)(void* event);
-  int (*event_elapsed_ms)(float* elapsed_ms, void* start, void* end);
+  int (*stream_synchronize)(void* stream);
+  // function, grid and block in x, y and z, bytes of shared memory, stream, addresses of the
+  // arguments, other options.
+  int (*launch_kernel)(void* function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
+                       unsigned shared_nbytes, void* stream, void** arguments, void** extra);
   // stream, status, id, graph, dependencies and their number: any but the first two may be null.
   int (*stream_capture_info)(void* stream, int* status, std::uint64_t* id, void* graph,
                              void* dependencies, void* count);
@@ -36,9 +41,9 @@ struct CudaDriver {
 // 0 where there is none, or it cannot be told.
 [[nodiscard]] std::uint64_t capture_id(void* stream) noexcept;
 
-// While it lives, CUDA calls of this thread neither break nor join a capture of anybody's: an event
-// query during a capture in global mode, as torch and vLLM capture, would end it with an error
-// (measured, CUDA 13).
+// While it lives, CUDA calls of this thread neither break nor join a capture of anybody's: what may
+// wait for the GPU, called during a capture in global mode, as torch and vLLM capture, would end it
+// with an error (measured, CUDA 13).
 class RelaxedCaptureMode {
  public:
   explicit RelaxedCaptureMode(const CudaDriver& cuda) : cuda_(cuda) {

@@ -177,12 +177,14 @@ std::string profile_text(Recorder& recorder, const LatencyBook& book, const Prof
   std::string text = fmt::format(
       "{{\"vernier_profile\":1,\"vernier\":\"{}\",\"host\":{},\"pid\":{},\"started_ns\":{},"
       "\"written_ns\":{},\"last_counted_ns\":{},\"nccl\":{},\"profiler_abi\":{},"
-      "\"mode\":\"{}\",\"dropped\":{},\"lost_samples\":{{\"no_event\":{},\"several_calls\":{},"
+      "\"mode\":\"{}\",\"timer_tick_ns\":{},\"dropped\":{},\"lost_samples\":{{\"no_event\":{},"
+      "\"several_calls\":{},"
       "\"torn\":{},\"kernels\":{}}}}}\n",
       VERNIER_VERSION, json_string(process.host), process.pid, process.started_ns,
       header.written_ns, header.last_counted_ns,
       header.nccl.empty() ? "null" : json_string(header.nccl), header.profiler_abi, header.mode,
-      dropped(recorder), header.no_event, header.several_calls, header.torn, header.kernels);
+      header.timer_tick_ns, dropped(recorder), header.no_slot, header.several_calls, header.torn,
+      header.kernels);
   std::size_t lines = 1;
   for (const ProfiledCommunicator* const communicator : recorder.communicators()) {
     if (!used.contains(communicator->index)) continue;

@@ -15,8 +15,9 @@ struct ProfileHeader {
   std::uint64_t written_ns = 0;       // wall clock
   std::uint64_t last_counted_ns = 0;  // the latest writing that found more than the one before
   std::string mode;
+  std::uint64_t timer_tick_ns = 0;  // of the GPU's timer, in mode sampled; else 0
   // What was to be timed and was not.
-  std::uint64_t no_event = 0;
+  std::uint64_t no_slot = 0;
   std::uint64_t several_calls = 0;
   std::uint64_t torn = 0;
   std::uint64_t kernels = 0;

@@ -23,7 +23,7 @@ namespace vernier {
 namespace {
 
 constexpr std::chrono::milliseconds kReadInterval{100};
-constexpr std::chrono::milliseconds kSampleInterval{10};  // Sampler::read
+constexpr std::chrono::milliseconds kSampleInterval{10};  // a decode step
 constexpr std::chrono::seconds kWriteInterval{1};
 constexpr std::chrono::milliseconds kLongestFlush{500};
 
@@ -91,8 +91,7 @@ std::optional<std::string> ProfileWriter::start_once(const std::string& director
     Recorder::instance().stop();
     ProfileWriter::instance().stop();
   });
-  // Handlers run in the order opposite to that in which they were registered: CUDA's comes later.
-  std::atexit([] { ProfileWriter::instance().finish(); });
+  std::atexit([] { ProfileWriter::instance().flush(); });
   const NoSignals none;  // the thread inherits it
   try {
     std::thread([this] { run(); }).detach();
@@ -134,7 +133,8 @@ void ProfileWriter::read_times() {
   header_.mode = kernels.enabled()      ? "full"
                  : sampler.every() == 0 ? "counts"
                                         : fmt::format("sampled:{}", sampler.every());
-  header_.no_event = sampler.lost().no_event.load(std::memory_order_relaxed);
+  header_.timer_tick_ns = sampler.every() == 0 ? 0 : sampler.timer_tick_ns();
+  header_.no_slot = sampler.lost().no_slot.load(std::memory_order_relaxed);
   header_.several_calls = sampler.lost().several.load(std::memory_order_relaxed);
   header_.torn = sampler.lost().torn.load(std::memory_order_relaxed);
   header_.kernels = kernels.lost();
@@ -172,12 +172,6 @@ void ProfileWriter::flush() noexcept {
     wait_while(written_, written, deadline);
     written = written_.load(std::memory_order_acquire);
   }
-}
-
-void ProfileWriter::finish() noexcept {
-  if (stopped_.load(std::memory_order_relaxed)) return;
-  flush();
-  Sampler::instance().stop();
 }
 
 std::optional<std::string> ProfileWriter::problem() {

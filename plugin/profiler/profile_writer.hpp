@@ -30,9 +30,6 @@ class ProfileWriter {
   // Has the thread write now, and waits for it: half a second at most, a disk may hang.
   void flush() noexcept;
 
-  // At exit: writes what is new; then the thread calls CUDA no more.
-  void finish() noexcept;
-
   // Why the latest writing failed, if it did; it is tried again every second.
   [[nodiscard]] std::optional<std::string> problem();
 

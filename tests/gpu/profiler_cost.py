@@ -21,7 +21,6 @@ ARMS = {
     "none-2": None,
     "counts": "counts",
     "sampled:64": "sampled:64",
-    "never read": "sampled:64",  # by a plugin that takes times and does not look at them
     "full": "full",
     "events": None,
 }

@@ -32,7 +32,7 @@ _STAMP = b"""
   .reg .u64 %rd<3>;
   ld.param.u64 %rd1, [slot];
   mov.u64 %rd2, %globaltimer;
-  st.volatile.global.u64 [%rd1], %rd2;
+  st.release.sys.global.u64 [%rd1], %rd2;
   ret;
 }
 \0"""
@@ -168,7 +168,22 @@ def time_nodes(graphs, stamps):
                 {"between": between, "timed": len(positions), "replay_us": times,
                  "operation_us": {n: median(us) for n, us in operations_us.items() if us}}
             )
+    rows.append({"empty pair of stamps, us": time_empty_pairs(stamps)})
     return rows
+
+
+def time_empty_pairs(stamps):
+    """us between kernels that write the timer and have nothing between them"""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for slot in range(_SLOTS):
+            stamps.launch(slot)
+    found_us = []
+    for _ in range(50):
+        graph.replay()
+        torch.cuda.synchronize()
+        found_us += [(b - a) * 1e-3 for a, b in zip(stamps.ns, stamps.ns[1:])]
+    return {"least": min(found_us), "median": median(found_us), "most": max(found_us)}
 
 
 def main():

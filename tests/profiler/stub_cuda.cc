@@ -13,21 +13,15 @@
 namespace {
 
 constexpr int kSuccess = 0;
-constexpr int kInvalidHandle = 400;
-constexpr int kNotReady = 600;
 constexpr int kRelaxed = 2;
-
-struct Event {
-  std::uint64_t at_ns = 0;
-  bool recorded = false;
-  bool captured = false;
-};
+constexpr std::uint64_t kTickNs = 32;
 
 std::mutex mutex;
 std::uint64_t now_ns = 1'000'000;
-std::vector<Event*> captured;  // in order: start, stop, start, stop ...
-std::uint64_t duration_ns = 0;
-bool tearing = false;
+// Where captured kernels write, in order: start, stop, start, stop ...
+std::vector<std::uint64_t*> captured;
+std::atomic<bool> capturing = false;
+std::atomic<int> refused_result = 0;
 std::atomic<bool> global_capture = false;
 std::atomic<int> violations = 0;
 std::atomic<int> context = 1;
@@ -52,21 +46,8 @@ void touch() {
   if (global_capture && capture_modes[std::this_thread::get_id()] != kRelaxed) ++violations;
 }
 
-void replay_all() {
-  for (std::size_t i = 0; i + 1 < captured.size(); i += 2) {
-    now_ns += 5'000;
-    *captured[i] = {now_ns, true, true};
-    now_ns += duration_ns;
-    *captured[i + 1] = {now_ns, true, true};
-  }
-}
-
-// Of an event that was never reached: while a graph holds it, its time is refused.
-int time_of(const Event& event, std::uint64_t& at_ns) {
-  if (!event.recorded) return event.captured ? kInvalidHandle : kNotReady;
-  at_ns = event.at_ns;
-  return kSuccess;
-}
+// As a GPU does, at whatever moment somebody reads.
+void write_timer(std::uint64_t* slot) { __atomic_store_n(slot, now_ns, __ATOMIC_RELEASE); }
 
 }  // namespace
 
@@ -83,8 +64,6 @@ EXPORT int cuCtxGetCurrent(void** current) {
   return kSuccess;
 }
 
-EXPORT int cuCtxSetCurrent(void*) { return kSuccess; }
-
 EXPORT int cuStreamGetCaptureInfo_v2(void*, int* status, std::uint64_t* id, void*, void*, void*) {
   if (life.over) std::abort();  // a capture does not mind this call
   *status = capture_id == 0 ? 0 : 1;
@@ -98,44 +77,44 @@ EXPORT int cuStreamCreate(void** stream, unsigned) {
   return kSuccess;
 }
 
-EXPORT int cuEventCreate(void** event, unsigned) {
+EXPORT int cuStreamSynchronize(void*) {
   touch();
-  *event = new Event;
   return kSuccess;
 }
 
-EXPORT int cuEventRecordWithFlags(void* handle, void*, unsigned flags) {
+EXPORT int cuModuleLoadData(void** module, const void*) {
   touch();
+  *module = &life;
+  return refused_result;
+}
+
+EXPORT int cuModuleGetFunction(void** function, void*, const char*) {
+  touch();
+  *function = &life;
+  return kSuccess;
+}
+
+EXPORT int cuMemHostRegister_v2(void*, std::size_t, unsigned) {
+  touch();
+  return kSuccess;
+}
+
+EXPORT int cuMemHostGetDevicePointer_v2(std::uint64_t* pointer, void* memory, unsigned) {
+  touch();
+  *pointer = reinterpret_cast<std::uintptr_t>(memory);
+  return kSuccess;
+}
+
+// The kernel that writes the timer: now, or whenever its graph is replayed. A capture does not mind
+// a launch.
+EXPORT int cuLaunchKernel(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
+                          unsigned, void*, void** arguments, void**) {
+  if (life.over) std::abort();
   const std::lock_guard lock(mutex);
-  auto* const event = static_cast<Event*>(handle);
-  if (flags == 1) {
-    event->captured = true;
-    event->recorded = false;
-    captured.push_back(event);
-  } else {
-    *event = {now_ns, true, false};
-  }
-  return kSuccess;
-}
-
-EXPORT int cuEventQuery(void*) {
-  touch();
-  return kSuccess;
-}
-
-EXPORT int cuEventElapsedTime(float* elapsed_ms, void* start, void* end) {
-  touch();
-  const std::lock_guard lock(mutex);
-  if (tearing && static_cast<Event*>(end)->captured) {
-    now_ns += 1'000'000;
-    replay_all();
-  }
-  std::uint64_t from_ns = 0;
-  std::uint64_t to_ns = 0;
-  if (const int result = time_of(*static_cast<Event*>(start), from_ns)) return result;
-  if (const int result = time_of(*static_cast<Event*>(end), to_ns)) return result;
-  *elapsed_ms =
-      static_cast<float>((static_cast<double>(to_ns) - static_cast<double>(from_ns)) * 1e-6);
+  const auto address = *static_cast<const std::uint64_t*>(arguments[0]);
+  auto* const slot = reinterpret_cast<std::uint64_t*>(static_cast<std::uintptr_t>(address));
+  now_ns += kTickNs;
+  capturing ? captured.push_back(slot) : write_timer(slot);
   return kSuccess;
 }
 
@@ -146,24 +125,32 @@ void advance(std::uint64_t by_ns) {
   now_ns += by_ns;
 }
 
-void replay(std::uint64_t each_ns) {
+void replay(std::uint64_t duration_ns) {
   const std::lock_guard lock(mutex);
-  duration_ns = each_ns;
-  replay_all();
+  for (std::size_t i = 0; i + 1 < captured.size(); i += 2) {
+    now_ns += 5'000;
+    write_timer(captured[i]);
+    now_ns += duration_ns;
+    write_timer(captured[i + 1]);
+  }
 }
 
-void tear(bool on) {
+void begin_replay() {
   const std::lock_guard lock(mutex);
-  tearing = on;
+  now_ns += 5'000;
+  for (std::size_t i = 0; i < captured.size(); i += 2) write_timer(captured[i]);
 }
 
+void capture_launches(bool on) { capturing = on; }
 void capture_globally(bool on) { global_capture = on; }
 int count_violations() { return violations; }
 void use_context(int number) { context = number; }
 void capture(std::uint64_t id) { capture_id = id; }
+void refuse_modules(int result) { refused_result = result; }
 
 }  // namespace
 
 EXPORT const vernier::profiler_test::StubCuda stub_cuda;
 const vernier::profiler_test::StubCuda stub_cuda = {
-    advance, replay, tear, capture_globally, count_violations, use_context, capture};
+    advance,          replay,      begin_replay, capture_launches, capture_globally,
+    count_violations, use_context, capture,      refuse_modules};

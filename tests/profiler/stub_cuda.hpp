@@ -12,8 +12,9 @@ struct StubCuda {
   void (*advance_ns)(std::uint64_t by);
   // Replays everything that was captured, each launch taking `duration_ns`.
   void (*replay)(std::uint64_t duration_ns);
-  // From now on each reading of a captured event meets the next replay.
-  void (*tear)(bool on);
+  // Begins one more, in which no launch has ended.
+  void (*begin_replay)();
+  void (*capture_launches)(bool on);  // on all streams
   // As while a thread captures in global mode: calls of threads that are not relaxed are
   // violations.
   void (*capture_globally)(bool on);
@@ -21,6 +22,8 @@ struct StubCuda {
   void (*use_context)(int number);  // current on every thread
   // The id of the capture under way on every stream; 0: none.
   void (*capture)(std::uint64_t id);
+  // Loading code fails from now on with this result; 0: it does not.
+  void (*refuse_modules)(int result);
 };
 
 }  // namespace vernier::profiler_test

@@ -69,9 +69,10 @@ struct Profile {
   std::uint64_t last_counted_ns = 0;  // 0: nothing yet
   std::string nccl;                   // empty: not known
   std::string mode;
+  std::uint64_t timer_tick_ns = 0;  // what times of mode sampled are multiples of; 0: not known
   std::uint64_t dropped = 0;
-  // Launches that were to be timed, and were not: no event was free, one launch ran several calls,
-  // a replay came between two readings.
+  // Launches that were to be timed, and were not: nowhere was room for their times, one launch ran
+  // several calls, a replay came between two readings.
   std::uint64_t unsampled = 0;
   std::uint64_t mixed_samples = 0;
   std::uint64_t torn_samples = 0;

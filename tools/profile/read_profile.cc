@@ -164,6 +164,7 @@ void read_header(const Json& json, Profile& profile) {
   profile.last_counted_ns = natural(json, "last_counted_ns", kAny);
   profile.nccl = text_or_null(json, "nccl");
   profile.mode = text(json, "mode");
+  if (json.contains("timer_tick_ns")) profile.timer_tick_ns = natural(json, "timer_tick_ns", kAny);
   profile.dropped = natural(json, "dropped", kAny);
   const Json& lost = member(json, "lost_samples");
   if (!lost.is_object()) throw Malformed("\"lost_samples\" is not an object");

@@ -173,9 +173,19 @@ void print_lost_samples(const Job& job) {
   }
   if (unsampled + mixed + torn + kernels == 0) return;
   print_result(fmt::format(
-      "Not timed, for want of an event: {} launches; of several calls at once: {}; overtaken by a "
+      "Not timed, for want of room: {} launches; of several calls at once: {}; overtaken by a "
       "replay: {} readings; without sound times: {} kernels.",
       unsampled, mixed, torn, kernels));
+}
+
+// Some GPUs' timers stand still for a microsecond at a time.
+void print_coarse_timer(const Job& job) {
+  constexpr std::uint64_t kFineNs = 100;
+  std::uint64_t tick_ns = 0;
+  for (const Profile& profile : job.profiles) tick_ns = std::max(tick_ns, profile.timer_tick_ns);
+  if (tick_ns <= kFineNs) return;
+  print_result(fmt::format("The GPU's timer advances by {} us: single times are no finer.",
+                           microseconds(tick_ns)));
 }
 
 std::string head(const LoadedJob& loaded) {
@@ -251,6 +261,7 @@ ExitCode print_summary(const SummaryOptions& options) {
         fmt::format("Left out: broadcasts of which NCCL 2.29 and later tells no kernel: {}.",
                     loaded->traffic.untold_calls));
   }
+  print_coarse_timer(loaded->job);
   print_lost_samples(loaded->job);
   if (loaded->traffic.warm_up_calls > 0) {
     print_result(fmt::format("Left out: allreduces of one element, as warm-up: {}.",
