@@ -15,14 +15,16 @@ from nccl_ctypes import NcclLibrary, PyncclClient
 from session import Session, environment
 from timing import paired_times
 
-# Arm: (mode of our profiler, or None). "events" is a profiler that does nothing, for KernelCh.
+COUNTS_EVENTS = 0x706  # Coll, P2p, GroupApi, CollApi, P2pApi: what mode counts asks for
+# Arm: (plugin, its settings). event_probe does nothing, with the events it asks for.
 ARMS = {
-    "none": None,
-    "none-2": None,
-    "counts": "counts",
-    "sampled:64": "sampled:64",
-    "full": "full",
-    "events": None,
+    "none": (None, {}),
+    "none-2": (None, {}),
+    "counts": ("vernier", {"NCCL_VERNIER_PROFILE": "counts"}),
+    "events of counts": ("event_probe", {"PROBE_EVENT_MASK": str(COUNTS_EVENTS)}),
+    "sampled:64": ("vernier", {"NCCL_VERNIER_PROFILE": "sampled:64"}),
+    "full": ("vernier", {"NCCL_VERNIER_PROFILE": "full"}),
+    "KernelCh": ("event_probe", {}),
 }
 PROFILER_FILE = "libnccl-profiler-vernier.so"
 DECODE_CALLS = 161  # of a graph: a decode step of a model with 80 layers
@@ -36,10 +38,8 @@ EAGER_SIZE = 8 * KIB
 def make_client(arm, images, session):
     folder = os.path.join(images, arm)
     profiler = os.path.join(folder, PROFILER_FILE)
-    with environment(
-        NCCL_PROFILER_PLUGIN=profiler if os.path.exists(profiler) else "none",
-        NCCL_VERNIER_PROFILE=ARMS[arm],
-    ):
+    plugin, settings = ARMS[arm]
+    with environment(NCCL_PROFILER_PLUGIN=profiler if plugin else "none", **settings):
         return PyncclClient(NcclLibrary(os.path.join(folder, "libnccl.so.2")), session)
 
 
@@ -66,6 +66,7 @@ def main():
     parser.add_argument("--images", required=True, help="folder with ARM/libnccl.so.2")
     parser.add_argument("--first", type=int, default=0, help="the arm that is born first")
     parser.add_argument("--pairs", type=int, default=12)
+    parser.add_argument("--graphs", default=",".join(GRAPHS))
     parser.add_argument("--result", required=True)
     options = parser.parse_args()
     session = Session()
@@ -75,12 +76,13 @@ def main():
     buffers = Buffers(session, 1024 * KIB)
     started_s = time.monotonic()
     cells = []
-    for name, between_bytes in GRAPHS.items():
+    for name in options.graphs.split(","):
+        between_bytes = GRAPHS[name]
         plan = plan_of(DECODE_SIZES, options.pairs, 25, between_bytes)
         for cell in paired_times(session, arms, buffers, "graph", plan):
             cells.append({**cell, "mode": name})
     # An eager block is short: more of them.
-    eager = plan_of((EAGER_SIZE,), 4 * options.pairs, 15)
+    eager = plan_of((EAGER_SIZE,), 16 * options.pairs, 25)
     cells += paired_times(session, arms, buffers, "eager", eager)
     cpu_share = reader_cpu_s() / (time.monotonic() - started_s)
     session.save(options.result, {"cells": cells, "reader_cpu_share": cpu_share})

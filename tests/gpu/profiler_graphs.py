@@ -32,7 +32,7 @@ _STAMP = b"""
   .reg .u64 %rd<3>;
   ld.param.u64 %rd1, [slot];
   mov.u64 %rd2, %globaltimer;
-  st.release.sys.global.u64 [%rd1], %rd2;
+  st.volatile.global.u64 [%rd1], %rd2;
   ret;
 }
 \0"""

@@ -5,7 +5,8 @@
 With NCCL_VERNIER_PROFILE=sampled:8 the profiler times positions 0, 8, 16, ... of each graph here:
 the calls before a capture are a multiple of 8. Ours are read once a burst of replays has ended, so
 no reading can be torn. A burst is 40 replays, launched at once; in the pattern "steps" it is one, with
-a pause after it, as a server that waits for each token.
+a pause after it, as a server that waits for each token. Small kernels lie between the operations: without
+any, the client's events would wait for the CPU to launch the rest of the graph.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import time
 import torch
 
 from nccl_ctypes import NcclLibrary, PyncclClient
+from profiler_graphs import Stamps
 from session import Session
 
 SIZES = (8 << 10, 64 << 10, 512 << 10)  # bytes
@@ -21,7 +23,8 @@ EVERY = 8
 CALLS = 40
 BESIDE = (4, 12, 20, 28)  # positions timed by us alone
 AROUND = 16  # one that the profiler times too: its events lie within ours
-EMPTY = 36  # before it, two events with nothing between
+EMPTY = 36  # before it, two events with nothing between, and two of the profiler's kernels
+BETWEEN_BYTES = 8 << 10
 # pattern: (replays, of a burst, pause after it)
 PATTERNS = {"burst": (20_000, 40, 0.0), "steps": (4_000, 1, 0.0003)}
 
@@ -40,8 +43,9 @@ class Pair:
         return round(self._events[0].elapsed_time(self._events[1]) * 1e6)
 
 
-def time_size(session, client, nbytes, pattern):
-    """{"beside": [ns], "around": [ns], "empty": [ns]}"""
+def time_size(session, client, stamps, nbytes, pattern):
+    """{"beside": [ns], "around": [ns], "empty": [ns], "empty_profiler": [ns]}"""
+    other = torch.ones(BETWEEN_BYTES // 2, dtype=torch.bfloat16, device=session.device)
     send = torch.ones(nbytes // 2, dtype=torch.bfloat16, device=session.device)
     recv = torch.empty_like(send)
     for _ in range(EVERY):
@@ -55,12 +59,15 @@ def time_size(session, client, nbytes, pattern):
             if position == EMPTY:
                 with empty:
                     pass
+                for slot in range(2):
+                    stamps.launch(slot)
             if position in pairs:
                 with pairs[position]:
                     client.allreduce(send, recv)
             else:
                 client.allreduce(send, recv)
-    times = {"beside": [], "around": [], "empty": []}
+            other.add_(1)
+    times = {"beside": [], "around": [], "empty": [], "empty_profiler": []}
     replays, burst, pause_s = PATTERNS[pattern]
     for _ in range(replays // burst):
         for _ in range(burst):
@@ -70,6 +77,7 @@ def time_size(session, client, nbytes, pattern):
         times["beside"] += [pairs[position].elapsed_ns() for position in BESIDE]
         times["around"].append(pairs[AROUND].elapsed_ns())
         times["empty"].append(empty.elapsed_ns())
+        times["empty_profiler"].append(stamps.ns[1] - stamps.ns[0])
     return times, graph
 
 
@@ -84,10 +92,10 @@ def main():
     one = torch.ones(1, dtype=torch.float32, device=session.device)
     for _ in range(EVERY - 1):  # with the warm-up
         client.allreduce(one, one.clone())
-    kept, times = [], {}
+    stamps, kept, times = Stamps(), [], {}
     for nbytes in SIZES:
-        times[nbytes], graph = time_size(session, client, nbytes, options.pattern)
-        kept.append(graph)  # the profiler goes on reading its events
+        times[nbytes], graph = time_size(session, client, stamps, nbytes, options.pattern)
+        kept.append(graph)
     session.save(options.result, session.gather(times))
     session.close()
 
