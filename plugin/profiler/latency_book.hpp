@@ -39,7 +39,7 @@ struct Latencies {
   LatencyHistogram histogram;
   LatencyHistogram after_gap;  // of launches after a pause: they wait for the other ranks
   // Of graphs, by the position of the call among the captured ones of its communicator: at most as
-  // many as there are pairs of events.
+  // many as a sampler has places for.
   std::map<std::uint32_t, RecentLatencies> positions;
 };
 

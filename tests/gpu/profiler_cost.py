@@ -76,7 +76,7 @@ def main():
     buffers = Buffers(session, 1024 * KIB)
     started_s = time.monotonic()
     cells = []
-    for name in options.graphs.split(","):
+    for name in filter(None, options.graphs.split(",")):
         between_bytes = GRAPHS[name]
         plan = plan_of(DECODE_SIZES, options.pairs, 25, between_bytes)
         for cell in paired_times(session, arms, buffers, "graph", plan):
