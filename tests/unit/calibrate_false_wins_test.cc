@@ -43,7 +43,7 @@ TEST_P(FalseWins, OfTheWholeProcedureOnNullDataAreAtMostOnePercent) {
 #ifdef VERNIER_FEW_DRAWS
   GTEST_SKIP() << "a rate takes many draws: in the release build";
 #endif
-  const Rate rate = null_rate(GetParam(), 40);
+  const Rate rate = null_rate(GetParam(), 100);
   EXPECT_LE(rate.wins, 0.01 * rate.proposed);
 }
 

@@ -32,6 +32,17 @@ inline Recording catalog(const std::string& fabric) {
   return std::move(*read.recording);
 }
 
+// Every candidate judged, over four launches; as if a search had been asked for.
+inline Recording exhaustive(const std::string& fabric, int launches, int pairs) {
+  ReadRecording read = read_recording(EXHAUSTIVE "/h200-" + fabric + ".jsonl.gz");
+  EXPECT_TRUE(read.recording) << read.problem;
+  Json& plan = read.recording->header["plan"];
+  plan.erase("exhaustive");
+  plan["launches"] = launches;
+  plan["pairs"] = pairs;
+  return std::move(*read.recording);
+}
+
 inline Recording search(const Recording& recording, RecordedMachine& machine) {
   Recording drawn;
   drawn.header = recording.header;

@@ -40,6 +40,22 @@ std::vector<Configuration> candidates_at(const Recording& recording, const Point
   return all;
 }
 
+// The fastest of all captures that searches can draw, unless it is known to lose eager. How fast it
+// is, others tell: of many ways the one that looks best was lucky, too.
+Configuration best_at(const Recording& recording, const RecordedMachine& machine,
+                      const std::vector<JudgedPoint>& judged, const Point& point) {
+  const auto at = std::find_if(judged.begin(), judged.end(),
+                               [&](const JudgedPoint& one) { return one.point == point; });
+  Configuration best = kDefault;
+  for (const Configuration& one : candidates_at(recording, point)) {
+    if (machine.kept_back(point, one) < kFewestKeptBack) continue;
+    const JudgedArm* const arm = at == judged.end() ? nullptr : find_arm(*at, one);
+    if (arm != nullptr && arm->standing == Standing::eager_loss) continue;
+    if (machine.drawn_us(point, one) < machine.drawn_us(point, best)) best = one;
+  }
+  return best;
+}
+
 Found ours(const Recording& recording, RecordedMachine& machine) {
   const Recording drawn = search(recording, machine);
   Found found;
@@ -123,13 +139,10 @@ struct Quality {
   int null_points = 0;
 
   void add(const Recording& recording, const RecordedMachine& machine, const Found& found) {
+    const std::vector<JudgedPoint> judged = judge_points(recording);
     for (const Point& point : plan_of(recording).points) {
       const double default_us = machine.true_us(point, kDefault);
-      double best_us = default_us;
-      for (const Configuration& one : candidates_at(recording, point)) {
-        if (machine.kept_back(point, one) < kFewestKeptBack) continue;
-        best_us = std::min(best_us, machine.true_us(point, one));
-      }
+      const double best_us = machine.true_us(point, best_at(recording, machine, judged, point));
       const auto chosen = found.chosen.find(point);
       const double us =
           chosen == found.chosen.end() ? default_us : machine.true_us(point, chosen->second);
@@ -158,12 +171,20 @@ struct Quality {
 };
 
 // What was seen, and a little more. The catalog's recordings are not exhaustive: the best is that
-// of what their searches kept, and over TCP it rests on few launches.
+// of what their searches kept, over TCP it rests on few launches, and sizes halfway are not counted
+// in the exhaustive number.
 struct Wanted {
   const char* fabric;
+  bool exhaustive;  // the recording is
   double mean_regret;
   double worst;
   double captures;  // of the exhaustive number
+
+  [[nodiscard]] Recording recording() const {
+    if (!exhaustive) return catalog(fabric);
+    return std::string_view(fabric).ends_with("tcp") ? vernier::calibrate::exhaustive(fabric, 12, 6)
+                                                     : vernier::calibrate::exhaustive(fabric, 8, 8);
+  }
 };
 
 void PrintTo(const Wanted& wanted, std::ostream* out) { *out << wanted.fabric; }
@@ -171,7 +192,7 @@ void PrintTo(const Wanted& wanted, std::ostream* out) { *out << wanted.fabric; }
 class SearchQuality : public testing::TestWithParam<Wanted> {};
 
 TEST_P(SearchQuality, IsNearTheBestAtAPartOfItsCostAndNeverWorseThanNccl) {
-  const Recording recording = catalog(GetParam().fabric);
+  const Recording recording = GetParam().recording();
   const Plan plan = plan_of(recording);
   // Every way judged as the search judges a pick to the end: in graphs in all launches, eager and
   // by host time in the first few.
@@ -205,7 +226,8 @@ TEST_P(SearchQuality, IsNearTheBestAtAPartOfItsCostAndNeverWorseThanNccl) {
       run(random, [&](RecordedMachine& m) { return random_search(recording, m, budget, seed); });
     }
   }
-  std::printf("%s: time over that of the best, geometric mean and worst\n", GetParam().fabric);
+  std::printf("%s%s: time over that of the best, geometric mean and worst\n", GetParam().fabric,
+              GetParam().exhaustive ? ", exhaustive recording" : "");
   mine.print("calibrate", exhaustive);
   argmin.print("one pass, the fastest", exhaustive);
   medians.print("four passes, fastest median", exhaustive);
@@ -223,16 +245,21 @@ TEST_P(SearchQuality, IsNearTheBestAtAPartOfItsCostAndNeverWorseThanNccl) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Catalog, SearchQuality,
-    testing::Values(Wanted{"2x1-tcp", 1.02, 1.25, 0.32}, Wanted{"2x2-tcp", 1.03, 1.90, 0.35},
-                    Wanted{"4x1-tcp", 1.015, 1.25, 0.30}, Wanted{"tp2-nvlink", 1.01, 1.05, 0.15},
-                    Wanted{"tp4-host", 1.01, 1.05, 0.17}, Wanted{"tp4-nvlink", 1.02, 1.11, 0.15}),
-    [](const auto& wanted) {
-      std::string name = wanted.param.fabric;
-      std::erase(name, '-');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Catalog, SearchQuality,
+                         testing::Values(Wanted{"2x1-tcp", true, 1.01, 1.20, 0.15},
+                                         Wanted{"tp2-nvlink", true, 1.01, 1.25, 0.15},
+                                         Wanted{"2x1-tcp", false, 1.02, 1.40, 0.27},
+                                         Wanted{"2x2-tcp", false, 1.02, 1.55, 0.28},
+                                         Wanted{"4x1-tcp", false, 1.015, 1.25, 0.25},
+                                         Wanted{"tp2-nvlink", false, 1.01, 1.05, 0.15},
+                                         Wanted{"tp4-host", false, 1.01, 1.05, 0.15},
+                                         Wanted{"tp4-nvlink", false, 1.01, 1.10, 0.15}),
+                         [](const auto& wanted) {
+                           std::string name = wanted.param.fabric;
+                           if (wanted.param.exhaustive) name += "exhaustive";
+                           std::erase(name, '-');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace vernier::calibrate

@@ -66,18 +66,28 @@ std::map<int, double> saved_us(const Times& times, Mode mode, const std::string&
 RatioInterval host_bound(const Times& times, const std::string& name) {
   const std::map<int, LaunchPairs> eager = pairs_of(times, Mode::eager, name);
   std::vector<LaunchPairs> launches;
+  std::vector<double> all_default_us;
+  std::vector<double> all_more_us;
   for (const auto& [launch, host] : pairs_of(times, Mode::host, name)) {
     const auto same = eager.find(launch);
     if (same == eager.end() || same->second.reference_us.empty()) continue;
     const double default_us = median(same->second.reference_us);
     LaunchPairs& pairs = launches.emplace_back();
     for (std::size_t i = 0; i < host.candidate_us.size(); ++i) {
-      const double more_us = std::max(0.0, host.candidate_us[i] - host.reference_us[i]);
+      const double more_us = host.candidate_us[i] - host.reference_us[i];
       pairs.reference_us.push_back(default_us);
-      pairs.candidate_us.push_back(default_us + more_us);
+      pairs.candidate_us.push_back(default_us + std::max(0.0, more_us));
+      all_default_us.push_back(default_us);
+      all_more_us.push_back(more_us);
     }
   }
-  return ratio_interval(launches);
+  RatioInterval bound = ratio_interval(launches);
+  // The host's time scatters in either direction: what is cut off at 0 would add up.
+  if (!all_more_us.empty()) {
+    const double default_us = median(std::move(all_default_us));
+    bound.ratio = default_us / (default_us + std::max(0.0, median(std::move(all_more_us))));
+  }
+  return bound;
 }
 
 // In graphs.
@@ -266,7 +276,7 @@ Standing stand(const RatioInterval& graph, const RatioInterval& eager,
   if (graph.launches < 2) return Standing::tie;
   if (graph.high95 < kRegression) return Standing::loss;
   // 99 %, not 95: a calibration makes dozens of these decisions, and each has to be right.
-  if (graph.low99 <= 1.0 || graph.low95 <= kSmallestLow || graph.ratio < kSmallestGain) {
+  if (graph.low99 <= kSmallestLow || graph.ratio < kSmallestGain) {
     return Standing::tie;
   }
   if (eager.launches >= 2 && eager.high95 < kRegression) return Standing::eager_loss;

@@ -92,15 +92,20 @@ double expected_s(Mode mode, std::size_t arms, int pairs, double operation_us) {
 }
 
 double rough_s(const Plan& plan) {
-  constexpr double kGuessedUs = 50;
-  constexpr std::size_t kArms = 3;  // the default, a pick, the null run
+  constexpr double kGuessedUs = 20;
+  // The default, the null run, and a pick or what is left of all.
+  const std::size_t arms = plan.exhaustive ? 10 : 3;
   const auto points = static_cast<double>(plan.points.size());
-  const int launches = kFirstJudgingLaunch + plan.judging_launches;
+  // Most questions are settled by the first look.
+  const int judging =
+      plan.exhaustive ? plan.judging_launches : std::min(kFirstLook, plan.judging_launches);
+  const int launches = kFirstJudgingLaunch + judging;
   double point_s = 0;
   for (const Mode mode : kModes) {
-    point_s += expected_s(mode, kArms, plan.pairs, kGuessedUs);
+    point_s +=
+        expected_s(mode, arms, mode == Mode::graph ? plan.pairs : eager_pairs(plan), kGuessedUs);
   }
-  return launches * kStartLaunchS + points * (kScreenPointS + plan.judging_launches * point_s);
+  return launches * kStartLaunchS + points * (kScreenPointS + judging * point_s);
 }
 
 Effort effort_for(Mode mode, double operation_us) {

@@ -39,6 +39,9 @@ struct Plan {
 // Fresh captures of each way in a race.
 [[nodiscard]] inline int race_pairs(const Plan& plan) { return (plan.pairs + 1) / 2; }
 
+// Eager blocks of each way in a judging launch: there only a loss matters.
+[[nodiscard]] inline int eager_pairs(const Plan& plan) { return (plan.pairs + 1) / 2; }
+
 // Sizes as --sizes takes them: "1KiB..16MiB" (powers of two), "4KiB,5760,64KiB", or a mixture.
 // Throws std::invalid_argument that says what is allowed.
 [[nodiscard]] std::vector<std::uint64_t> parse_sizes(const std::string& text);

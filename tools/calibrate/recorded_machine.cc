@@ -23,7 +23,8 @@ RecordedMachine::RecordedMachine(const Recording& recording, std::uint64_t seed,
     for (const Arm& arm : record.arms) {
       const Key key{record.point, record.mode, series_name(arm.name)};
       for (const std::vector<float>& replays : arm.times_us) {
-        if (captures[key]++ % 2 == 0) {
+        // What is best is asked in graphs only.
+        if (record.mode != Mode::graph || captures[key]++ % 2 == 0) {
           series_[key].drawn_from[record.launch].push_back(replays);
         } else {
           series_[key].kept_back_us.push_back(capture_us(replays));
@@ -95,18 +96,22 @@ bool RecordedMachine::knows(const Point& point, const Configuration& configurati
   return find(point, Mode::graph, format_configuration(configuration)) != nullptr;
 }
 
-std::vector<float> RecordedMachine::draw(const Series& series, int wanted_launch) {
+std::vector<float> RecordedMachine::draw(const Series& series, int wanted_launch, double which) {
   auto launch = series.drawn_from.find(wanted_launch);
   if (launch == series.drawn_from.end()) {
     std::uniform_int_distribution<std::size_t> any(0, series.drawn_from.size() - 1);
     launch = std::next(series.drawn_from.begin(), static_cast<std::ptrdiff_t>(any(random_)));
   }
-  std::uniform_int_distribution<std::size_t> any(0, launch->second.size() - 1);
-  return launch->second[any(random_)];
+  const std::vector<std::vector<float>>& captures = launch->second;
+  return captures[static_cast<std::size_t>(which * static_cast<double>(captures.size()))];
 }
 
 Answer RecordedMachine::measure(const Request& request) {
   Answer answer;
+  // Arms of a pair are of one moment, and were when they were recorded.
+  std::uniform_real_distribution<double> any;
+  std::vector<double> moments(static_cast<std::size_t>(request.pairs));
+  for (double& moment : moments) moment = any(random_);
   for (std::size_t i = 0; i < request.arms.size(); ++i) {
     const bool is_default = request.arms[i].is_default();
     const std::string name =
@@ -119,8 +124,11 @@ Answer RecordedMachine::measure(const Request& request) {
       throw std::runtime_error("nothing recorded for " + describe(request.point));
     }
     auto& pairs = answer.times_us.emplace_back();
-    for (int pair = 0; pair < request.pairs; ++pair) {
-      pairs.push_back(draw(*series, is_default ? default_launch_ : candidate_launch_));
+    // NCCL's own choice once more is measured once more; so is whatever is nothing else.
+    const bool again = i > 0 && (is_default || truth_ == Truth::null);
+    for (const double moment : moments) {
+      pairs.push_back(draw(*series, is_default ? default_launch_ : candidate_launch_,
+                           again ? any(random_) : moment));
     }
   }
   return answer;
@@ -142,6 +150,16 @@ double RecordedMachine::true_us(const Point& point, const Configuration& configu
   const auto found = series_.find({point, Mode::graph, format_configuration(configuration)});
   if (found == series_.end() || found->second.kept_back_us.empty()) return 0;
   return median(found->second.kept_back_us);
+}
+
+double RecordedMachine::drawn_us(const Point& point, const Configuration& configuration) const {
+  std::vector<double> all_us;
+  if (const Series* const series = find(point, Mode::graph, format_configuration(configuration))) {
+    for (const auto& [launch, captures] : series->drawn_from) {
+      for (const std::vector<float>& replays : captures) all_us.push_back(capture_us(replays));
+    }
+  }
+  return all_us.empty() ? 0 : median(std::move(all_us));
 }
 
 }  // namespace vernier::calibrate

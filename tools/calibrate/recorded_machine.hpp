@@ -31,8 +31,9 @@ class RecordedMachine : public Machine {
 
   // Captures kept back, in graphs.
   [[nodiscard]] std::size_t kept_back(const Point& point, const Configuration& configuration) const;
-  // Their median; 0 where there are none.
+  // Their median, and that of the others; 0 where there are none.
   [[nodiscard]] double true_us(const Point& point, const Configuration& configuration) const;
+  [[nodiscard]] double drawn_us(const Point& point, const Configuration& configuration) const;
 
  private:
   struct Series {
@@ -42,7 +43,7 @@ class RecordedMachine : public Machine {
   using Key = std::tuple<Point, Mode, std::string>;
 
   [[nodiscard]] const Series* find(const Point& point, Mode mode, const std::string& name) const;
-  [[nodiscard]] std::vector<float> draw(const Series& series, int wanted_launch);
+  [[nodiscard]] std::vector<float> draw(const Series& series, int wanted_launch, double which);
 
   const Recording& recording_;
   std::map<Key, Series> series_;

@@ -374,7 +374,8 @@ double Search::judging_s(const std::vector<Judged>& judged) {
   for (const auto& [point, picks] : judged) {
     for (const Mode mode : kModes) {
       const double us = default_us(kFirstJudgingLaunch, point);
-      all_s += expected_s(mode, picks.size() + 2, plan_.pairs, us);
+      const int pairs = mode == Mode::graph ? plan_.pairs : eager_pairs(plan_);
+      all_s += expected_s(mode, picks.size() + 2, pairs, us);
     }
   }
   return all_s;
@@ -414,8 +415,9 @@ void Search::judge(int launch, const std::vector<Judged>& judged) {
       const bool ran =
           sample(launch, Phase::validate, Mode::graph, point, plan_.pairs, some, early);
       if (!ran || !early) continue;
-      if (sample(launch, Phase::validate, Mode::eager, point, plan_.pairs, some, false)) {
-        sample(launch, Phase::validate, Mode::host, point, plan_.pairs, some, false);
+      const int pairs = eager_pairs(plan_);
+      if (sample(launch, Phase::validate, Mode::eager, point, pairs, some, false)) {
+        sample(launch, Phase::validate, Mode::host, point, pairs, some, false);
       }
     }
   }
