@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/fake_machine/nccl/variables.hpp"
+
+#include "tests/contract/nccl_like/api.h"
+#include "tests/fake_machine/environment.hpp"
+
+namespace vernier::fake_machine {
+namespace {
+
+constexpr std::size_t kSmall = std::size_t{32} * 1024;
+
+bool is_on(const char* name) { return env_text(name) == "1"; }
+
+}  // namespace
+
+bool refuses_communicators() {
+  const std::string mode = env_text("NCCL_FAKE_MODE", "usual");
+  return mode != "usual" && mode != "no-allgather";
+}
+
+bool refuses_allgather() { return env_text("NCCL_FAKE_MODE") == "no-allgather"; }
+
+double time_factor(std::size_t total_bytes, int protocol) {
+  const bool small = total_bytes <= kSmall;
+  double factor = 1;
+  if (is_on("NCCL_FAKE_FAST")) factor *= 0.8;
+  if (is_on("NCCL_FAKE_TRADE")) factor *= small ? 0.6 : 1.3;
+  if (is_on("NCCL_FAKE_LL") && protocol == NCCL_PROTO_LL) factor *= small ? 0.6 : 3;
+  return factor;
+}
+
+}  // namespace vernier::fake_machine
