@@ -145,15 +145,6 @@ std::string default_name(const Json& header, const Plan& plan, int nodes) {
   return fmt::format("{}-{}x{}", gpu, nodes, plan.ranks / nodes);
 }
 
-void print_plan(const Plan& plan, const Json& header) {
-  print_result(fmt::format(
-      "Would measure {} points ({} at {}) on {} ranks, in {} launches of fresh processes: about "
-      "{:.0f} s. More sizes are added where a rule would reach between two of these.",
-      plan.points.size(), header["plan"]["collectives"].get<std::string>(),
-      header["plan"]["sizes"].get<std::string>(), plan.ranks,
-      kFirstJudgingLaunch + plan.judging_launches, rough_s(plan)));
-}
-
 void say_what_is_too_large(const Options& options, const workload::Workload& traffic) {
   for (const workload::Size& size : traffic.sizes) {
     if (size.nbytes <= kLargestBytes) continue;
@@ -171,6 +162,22 @@ struct Task {
   Shape shape{};
   Plan plan;
 };
+
+void print_plan(const Options& options, const Task& task, const Json& header) {
+  const Plan& plan = task.plan;
+  print_result(fmt::format(
+      "Would measure {} points ({} at {}) on {} ranks, in {} launches of fresh processes: about "
+      "{:.0f} s. More sizes are added where a rule would reach between two of these.",
+      plan.points.size(), header["plan"]["collectives"].get<std::string>(),
+      header["plan"]["sizes"].get<std::string>(), plan.ranks,
+      kFirstJudgingLaunch + plan.judging_launches, rough_s(plan)));
+  if (task.bundles.empty()) return;
+  const auto searched = static_cast<std::size_t>(options.search_bundles);
+  print_result(fmt::format(
+      "Would try {} bundles beside, of which {} at most get a policy of their own: about {:.0f} s "
+      "more, less where they are hopeless.",
+      task.bundles.size(), searched, rough_trial_s(plan, task.bundles.size(), searched)));
+}
 
 Task make_task(const Options& options) {
   Task task;
@@ -267,7 +274,7 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
     if (options.json) {
       print_json({{"header", header}, {"points", plan.points.size()}, {"rough_s", rough_s(plan)}});
     } else {
-      print_plan(plan, header);
+      print_plan(options, task, header);
     }
     return ExitCode::fine;
   }

@@ -311,6 +311,14 @@ std::vector<std::size_t> worth_searching(const Trial& trial, std::size_t most) {
   return worth;
 }
 
+double rough_trial_s(const Plan& plan, std::size_t bundles, std::size_t searched) {
+  const auto points = static_cast<double>(plan.points.size());
+  const double launch_s = kStartLaunchS + kAlonePointS * points;
+  const auto finalists = static_cast<double>(std::min(bundles, searched));
+  return kAloneRounds * static_cast<double>(bundles + 1) * launch_s +
+         kDecidingRounds * (finalists + 1) * launch_s + finalists * rough_s(plan);
+}
+
 std::string find_danger(const Bundle& bundle, const Recording& base) {
   if (!forces_ll128(bundle)) return {};
   for (const SurveyRecord& survey : base.surveys) {

@@ -16,6 +16,7 @@
 
 #include "tools/calibrate/bundles/bundle.hpp"
 #include "tools/calibrate/fit.hpp"
+#include "tools/calibrate/plan.hpp"
 #include "tools/calibrate/traffic.hpp"
 
 namespace vernier::calibrate {
@@ -82,6 +83,14 @@ struct Trial {
 
 // Which are worth a search, the most promising first, at most so many.
 [[nodiscard]] std::vector<std::size_t> worth_searching(const Trial& trial, std::size_t most);
+
+// Seconds that trying so many takes, before anything is known of the machine; at most `searched` of
+// them get a policy.
+[[nodiscard]] double rough_trial_s(const Plan& plan, std::size_t bundles, std::size_t searched);
+
+// Of one point in a launch that looks at a bundle alone: about six cells of two captures, with
+// their checks.
+inline constexpr double kAlonePointS = 0.07;
 
 // Why it must not be run on this machine; empty: it may.
 [[nodiscard]] std::string find_danger(const Bundle& bundle, const Recording& base);

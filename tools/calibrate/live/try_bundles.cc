@@ -13,9 +13,6 @@ namespace vernier::calibrate {
 namespace {
 
 constexpr int kAlonePairs = 2;
-// Of one point in a launch that looks at a bundle alone: about six cells of two captures, with
-// their checks.
-constexpr double kAlonePointS = 0.07;
 
 struct Stopped {};  // thrown where the user wants to stop
 
