@@ -54,9 +54,9 @@ void add_bench_command(CLI::App& app, Action& action) {
       "Both run in one process, on two communicators of one NCCL: the plugin is off on one and\n"
       "has the policy on the other. A bundle runs in processes of its own, a launch of it after\n"
       "each launch without, alone and with the policy where its [environment] is met; both are\n"
-      "compared with NCCL's own choice without the bundle. Exit status 0; 1 where a size regresses "
-      "(its 95 % interval\n"
-      "lies below 0.98); 3 where it could not measure.\n"
+      "compared with NCCL's own choice without the bundle. Exit status 0; 1 where a size "
+      "regresses\n"
+      "(its 95 % interval lies below 0.98); 3 where it could not measure.\n"
       "Example: vernier bench --policy tp4/policy.toml --ranks 4 --sizes 4KiB..4MiB,5760");
 }
 

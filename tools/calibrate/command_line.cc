@@ -112,10 +112,12 @@ void add_offline(CLI::App& command, Options& options) {
   command.add_option("--seed", options.seed, "of the draws of a replay")
       ->needs(replay)
       ->capture_default_str();
-  command
-      .add_option("--refit", options.refit,
-                  "make the policy again from this measurements.jsonl (or .gz)")
-      ->excludes(replay);
+  auto* const refit = command.add_option(
+      "--refit", options.refit, "make the policy again from this measurements.jsonl (or .gz)");
+  refit->excludes(replay);
+  for (const char* const bundles : {"--env-bundle", "--offer-conditional"}) {
+    refit->excludes(command.get_option(bundles));
+  }
 }
 
 }  // namespace
@@ -132,6 +134,11 @@ void add_calibrate_command(CLI::App& app, Action& action) {
   add_how(command, *options);
   add_offline(command, *options);
   command.callback([options, &action] {
+    const bool recorded = !options->replay.empty() || !options->refit.empty();
+    if (recorded && !options->env_bundles.empty() && options->env_bundles != "none") {
+      throw CLI::ValidationError("--env-bundles",
+                                 "a recording has its own; allowed with it is none");
+    }
     action = [options] {
       if (!options->replay.empty()) return calibrate::replay(*options);
       if (!options->refit.empty()) return calibrate::refit(*options);
@@ -145,9 +152,11 @@ void add_calibrate_command(CLI::App& app, Action& action) {
       "model or a profile, it says last what that is worth to it; with --refit, too, for another\n"
       "one. The method is docs/measuring.md. Exit status 0 with or without rules, 3 where it could "
       "not\n"
-      "measure or was stopped.\n"
+      "measure or was stopped. A set of variables, with its own policy, is compared\n"
+      "with no set and its policy, launch by launch, and is in the policy only if it wins.\n"
       "Example: vernier calibrate --ranks 4 --out tp4\n"
       "         vernier calibrate --model-config config.json --tp 4 --out tp4\n"
+      "         vernier calibrate --ranks 4 --env-bundles shipped --out tp4\n"
       "         vernier calibrate --emulate-nodes 2 --sizes 1KiB..1MiB --out two-nodes");
 }
 

@@ -143,6 +143,9 @@ void add(Recording& recording, const Json& json) {
     recording.launches.push_back({integer(json, "launch"), integer(json, "nodes"),
                                   integer(json, "comm_channels"), integer(json, "sm_mhz"),
                                   integer(json, "memory_mhz")});
+    if (json.contains("used_mib")) {
+      recording.launches.back().used_mib = number(json["used_mib"], "used_mib");
+    }
   } else if (kind == "survey") {
     recording.surveys.push_back(survey_of(json));
   } else if (kind == "switch") {

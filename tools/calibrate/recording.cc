@@ -61,9 +61,11 @@ const CheckRecord* Recording::find_check(const Point& point,
 }
 
 Json to_json(const LaunchRecord& record) {
-  return {{"record", "launch"},      {"launch", record.launch},
-          {"nodes", record.nodes},   {"comm_channels", record.comm_channels},
-          {"sm_mhz", record.sm_mhz}, {"memory_mhz", record.memory_mhz}};
+  Json json{{"record", "launch"},      {"launch", record.launch},
+            {"nodes", record.nodes},   {"comm_channels", record.comm_channels},
+            {"sm_mhz", record.sm_mhz}, {"memory_mhz", record.memory_mhz}};
+  if (record.used_mib) json["used_mib"] = rounded(*record.used_mib);
+  return json;
 }
 
 Json to_json(const SurveyRecord& record) {

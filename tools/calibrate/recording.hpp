@@ -39,6 +39,9 @@ struct LaunchRecord {
   int comm_channels;  // comm->nChannels; 32 where NCCL's log does not say
   int sm_mhz;         // clocks of the first GPU when all ranks ran; 0: not known
   int memory_mhz;
+  // Of launches of Phase::alone: GPU memory in use after NCCL's own choices at all points, the
+  // largest of all ranks.
+  std::optional<double> used_mib = {};
 };
 
 // What NCCL says of a call before it is run.

@@ -95,6 +95,10 @@ bool Communicator::has_duplicate_device() const {
 }
 
 void Communicator::take_memory(int algorithm) {
+  if (connected_.empty()) {
+    fake_cuda_take_memory(more_bytes());
+    taken_bytes_ += more_bytes();
+  }
   if (!connected_.insert(algorithm).second) return;
   const std::size_t nbytes = algorithm == NCCL_ALGO_RING ? kRingBytes : kOtherBytes;
   fake_cuda_take_memory(nbytes);

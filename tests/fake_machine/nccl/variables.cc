@@ -20,6 +20,10 @@ bool refuses_communicators() {
 
 bool refuses_allgather() { return env_text("NCCL_FAKE_MODE") == "no-allgather"; }
 
+std::size_t more_bytes() {
+  return static_cast<std::size_t>(env_number("NCCL_FAKE_MIB", 0)) * 1024 * 1024;
+}
+
 double time_factor(std::size_t total_bytes, int protocol) {
   const bool small = total_bytes <= kSmall;
   double factor = 1;

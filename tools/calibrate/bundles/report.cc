@@ -44,12 +44,14 @@ std::string table_text(const Trial& trial, const Weights& weights) {
   Table table({{"bundle", Align::left},
                {"alone, two launches", Align::left},
                {"at best", Align::right},
+               {"MiB more", Align::right},
                {"rules", Align::right},
                {"with its policy", Align::left},
                {"outcome", Align::left}});
   for (const BundleResult& one : trial.bundles) {
     table.add({one.bundle.name, alone_text(one.alone),
                one.alone ? fmt::format("{:.2f}", one.alone->at_best) : "-",
+               one.alone ? fmt::format("{:.0f}", one.added_mib) : "-",
                one.fit ? fmt::to_string(one.fit->policy.rules.size()) : "-",
                one.decision ? interval_text(one.decision->total) : "-", outcome_text(one)});
   }
@@ -83,6 +85,10 @@ std::string verdict(const Trial& trial) {
     text += fmt::format(" It is slower at {} sizes, which the traffic outweighs; the first: {}.",
                         best->decision->regressions.size(), best->decision->regressions.front());
   }
+  if (best->added_mib >= 1) {
+    text += fmt::format(" A communicator takes {:.0f} MiB of GPU memory more under it.",
+                        best->added_mib);
+  }
   if (best->bundle.is_conditional()) {
     text += fmt::format(" It is safe only if {}.", best->bundle.safe);
   }
@@ -97,6 +103,7 @@ Json to_json(const Trial& trial) {
     json["rejected"] = one.rejected.empty() ? Json() : Json(one.rejected);
     json["alone"] =
         one.alone ? Json{{"ratios", one.alone->ratios}, {"at_best", one.alone->at_best}} : Json();
+    json["added_mib"] = one.added_mib;
     json["rules"] = one.fit ? Json(one.fit->policy.rules.size()) : Json();
     json["wins"] = one.decision && one.decision->wins;
     if (one.decision) {

@@ -67,6 +67,7 @@ struct BundleResult {
   Bundle bundle;
   std::string rejected;  // why it cannot be used at all; empty: it can
   std::optional<Alone> alone;
+  double added_mib = 0;  // GPU memory that a communicator takes more, without a policy
   std::optional<Fit> fit;  // its policy, where one was searched
   std::optional<Decision> decision;
 };

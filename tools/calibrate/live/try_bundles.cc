@@ -167,13 +167,16 @@ void BundleTrials::measure_alone(int round, Journal& journal, const Bundle* bund
     if (!machine) {
       progress_.show(fmt::format("{}: starting", name));
       machine = make_machine(bundle);
-      const LaunchRecord record = machine->start_launch(launch, false);
+      LaunchRecord record = machine->start_launch(launch, false);
+      for (const Point& one : plan_.points) {
+        if (journal.recording().find_survey(one) == nullptr) journal.add(machine->survey(one));
+        must_be_exact(machine->check(one, kDefault));
+      }
+      record.used_mib = rounded(machine->used_mib());
       if (journal.recording().find_launch(launch) == nullptr) journal.add(record);
       progress_.done(kStartLaunchS);
     }
     progress_.show(fmt::format("{} alone: {}", name, describe(point)));
-    if (journal.recording().find_survey(point) == nullptr) journal.add(machine->survey(point));
-    must_be_exact(machine->check(point, kDefault));
     std::vector<Configuration> arms{kDefault};
     if (bundle != nullptr) {
       for (const Configuration& cell : cells(round, journal, point)) {
