@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "tools/calibrate/bundles/rounds.hpp"
+#include "tools/calibrate/bundles/launches.hpp"
 #include "tools/calibrate/report.hpp"
 #include "vernier/policy.hpp"
 
@@ -39,11 +39,13 @@ double gained(const Fit& fit, const Point& point) {
 
 std::optional<Alone> judge_alone(const Recording& base, const Fit& base_fit,
                                  const Recording& bundle, const Weights& weights) {
-  const Rounds rounds(base, "", bundle, "", Phase::alone);
+  const Launches without(base, Phase::alone);
+  const Launches with(bundle, Phase::alone);
   std::vector<int> launches;
   for (int round = 0; round < kAloneRounds; ++round) {
     const int launch = kFirstAloneLaunch + round;
-    if (rounds.are_whole(launch, weights, {Mode::graph})) launches.push_back(launch);
+    if (!without.is_whole(launch, weights, {Mode::graph})) continue;
+    if (with.is_whole(launch, weights, {Mode::graph})) launches.push_back(launch);
   }
   if (launches.empty()) return std::nullopt;
 
@@ -57,12 +59,12 @@ std::optional<Alone> judge_alone(const Recording& base, const Fit& base_fit,
     double least_us = 1e300;
     double default_us = 0;
     for (std::size_t i = 0; i < launches.size(); ++i) {
-      const Rounds::Both both = *rounds.find(launches[i], Mode::graph, point);
-      const double own_us = median_us(both.base->arms.front());
+      const SampleRecord& seen = *with.find(launches[i], Mode::graph, point);
+      const double own_us = median_us(without.find(launches[i], Mode::graph, point)->arms.front());
       base_us[i] += all_calls(calls) * own_us;
-      bundle_us[i] += all_calls(calls) * median_us(both.bundle->arms.front());
+      bundle_us[i] += all_calls(calls) * median_us(seen.arms.front());
       default_us += own_us / static_cast<double>(launches.size());
-      for (const Arm& arm : both.bundle->arms) {
+      for (const Arm& arm : seen.arms) {
         const std::vector<double> all = captures_us(arm);
         least_us = std::min(least_us, *std::min_element(all.begin(), all.end()));
       }

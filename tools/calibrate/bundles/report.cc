@@ -108,6 +108,7 @@ Json to_json(const Trial& trial) {
     json["wins"] = one.decision && one.decision->wins;
     if (one.decision) {
       json["with_policy"] = interval_json(one.decision->total);
+      json["against_its_rules"] = interval_json(one.decision->rules);
       json["with_policy_eager"] = interval_json(one.decision->eager);
       json["against_nothing"] = interval_json(one.decision->nothing);
       json["regressions"] = one.decision->regressions;

@@ -5,55 +5,59 @@
 
 #include <algorithm>
 
-#include "tools/calibrate/bundles/rounds.hpp"
+#include "tools/calibrate/bundles/launches.hpp"
 #include "vernier/policy.hpp"
 
 namespace vernier::calibrate {
 namespace {
 
-// Of a policy without rules, which is not run through the plugin, NCCL's own choice.
-const Arm& finished_arm(const SampleRecord& record) {
-  const Arm* const policy = find_arm(record, kPolicyArm);
-  return policy != nullptr ? *policy : record.arms.front();
+enum class Way { own, finished };  // NCCL's own choice, or the policy
+enum class Count { as_called, all_eager };
+
+// A policy without rules is not run through the plugin: it is NCCL's own choice.
+double time_us(const SampleRecord& record, Way way) {
+  const Arm* const policy = way == Way::finished ? find_arm(record, kPolicyArm) : nullptr;
+  return median_us(policy != nullptr ? *policy : record.arms.front());
 }
 
-// What the weighted calls of one round take, microseconds. One number for a launch: then the launch
-// is the unit of repetition, as everywhere here.
-struct Totals {
-  LaunchPairs total;
-  LaunchPairs eager;
-  LaunchPairs nothing;
-};
-
-Totals add_up(const Rounds& rounds, int launch, const Weights& weights) {
-  double base_us = 0, bundle_us = 0, nothing_us = 0, base_eager_us = 0, bundle_eager_us = 0;
+// What the weighted calls of one launch take. One number for a launch: then the launch is the unit
+// of repetition, as everywhere here.
+double total_us(const Launches& launches, int launch, Way way, const Weights& weights,
+                Count count) {
+  double all_us = 0;
   for (const auto& [point, calls] : weights.calls) {
-    const Rounds::Both graph = *rounds.find(launch, Mode::graph, point);
-    const Rounds::Both eager = *rounds.find(launch, Mode::eager, point);
-    base_us += calls.captured * median_us(finished_arm(*graph.base)) +
-               calls.eager * median_us(finished_arm(*eager.base));
-    bundle_us += calls.captured * median_us(finished_arm(*graph.bundle)) +
-                 calls.eager * median_us(finished_arm(*eager.bundle));
-    nothing_us += calls.captured * median_us(graph.base->arms.front()) +
-                  calls.eager * median_us(eager.base->arms.front());
-    base_eager_us += all_calls(calls) * median_us(finished_arm(*eager.base));
-    bundle_eager_us += all_calls(calls) * median_us(finished_arm(*eager.bundle));
+    const double graph_us = time_us(*launches.find(launch, Mode::graph, point), way);
+    const double eager_us = time_us(*launches.find(launch, Mode::eager, point), way);
+    all_us += count == Count::all_eager ? all_calls(calls) * eager_us
+                                        : calls.captured * graph_us + calls.eager * eager_us;
   }
-  return {
-      {{base_us}, {bundle_us}}, {{base_eager_us}, {bundle_eager_us}}, {{nothing_us}, {bundle_us}}};
+  return all_us;
 }
 
-std::vector<std::string> find_regressions(const Rounds& rounds, const Weights& weights) {
+// Total time of `base` over that of a bundle with its policy.
+RatioInterval compare(const Launches& base, Way way, const Launches& bundle, const Weights& weights,
+                      Count count = Count::as_called) {
+  std::vector<LaunchPairs> rounds;
+  for (int round = 0; round < kDecidingRounds; ++round) {
+    const int launch = kFirstDecidingLaunch + round;
+    rounds.push_back({{total_us(base, launch, way, weights, count)},
+                      {total_us(bundle, launch, Way::finished, weights, count)}});
+  }
+  return ratio_interval(rounds);
+}
+
+std::vector<std::string> find_regressions(const Launches& base, const Launches& bundle,
+                                          const Weights& weights) {
   std::vector<std::string> lines;
   for (const auto& [point, calls] : weights.calls) {
     for (const Mode mode : {Mode::graph, Mode::eager}) {
-      std::vector<LaunchPairs> launches;
+      std::vector<LaunchPairs> rounds;
       for (int round = 0; round < kDecidingRounds; ++round) {
-        const Rounds::Both both = *rounds.find(kFirstDecidingLaunch + round, mode, point);
-        launches.push_back(
-            {{median_us(finished_arm(*both.base))}, {median_us(finished_arm(*both.bundle))}});
+        const int launch = kFirstDecidingLaunch + round;
+        rounds.push_back({{time_us(*base.find(launch, mode, point), Way::finished)},
+                          {time_us(*bundle.find(launch, mode, point), Way::finished)}});
       }
-      const RatioInterval ratio = ratio_interval(launches);
+      const RatioInterval ratio = ratio_interval(rounds);
       if (ratio.high95 >= kRegression) continue;
       lines.push_back(
           fmt::format("{} ({}) {:.3f} times as fast", describe(point), name_of(mode), ratio.ratio));
@@ -66,6 +70,9 @@ std::string find_reason(const Decision& decision, const Weights& weights) {
   if (stand(decision.total) != Standing::win) {
     return decision.total.high95 < kRegression ? "it is slower"
                                                : "no gain of 2 % or more is certain";
+  }
+  if (stand(decision.rules) != Standing::win) {
+    return "its rules without it may do as well";
   }
   if (decision.eager.high95 < kRegression) return "eager calls would be slower";
   if (!weights.of_traffic && !decision.regressions.empty()) {
@@ -117,29 +124,33 @@ Weights weigh(const Fit& base, const std::optional<workload::Workload>& traffic,
   return weights;
 }
 
-std::optional<Decision> decide(const Recording& base, const std::string& base_digest,
-                               const Recording& bundle, const std::string& digest,
-                               const Weights& weights) {
-  const Rounds rounds(base, base_digest, bundle, digest, Phase::decide);
-  std::vector<LaunchPairs> total;
-  std::vector<LaunchPairs> eager;
-  std::vector<LaunchPairs> nothing;
+std::optional<Decision> decide(const Recording& base, const Recording& bundle,
+                               const Opponents& opponents, const Weights& weights) {
+  const Launches without(base, Phase::decide, opponents.base);
+  const Launches rules(base, Phase::decide, opponents.rules);
+  const Launches with(bundle, Phase::decide, opponents.bundle);
   for (int round = 0; round < kDecidingRounds; ++round) {
-    const int launch = kFirstDecidingLaunch + round;
-    if (!rounds.are_whole(launch, weights, {Mode::graph, Mode::eager})) return std::nullopt;
-    Totals totals = add_up(rounds, launch, weights);
-    total.push_back(std::move(totals.total));
-    eager.push_back(std::move(totals.eager));
-    nothing.push_back(std::move(totals.nothing));
+    for (const Launches* const launches : {&without, &rules, &with}) {
+      if (!launches->is_whole(kFirstDecidingLaunch + round, weights, {Mode::graph, Mode::eager})) {
+        return std::nullopt;
+      }
+    }
   }
   Decision decision;
-  decision.total = ratio_interval(total);
-  decision.eager = ratio_interval(eager);
-  decision.nothing = ratio_interval(nothing);
-  decision.regressions = find_regressions(rounds, weights);
+  decision.total = compare(without, Way::finished, with, weights);
+  decision.rules = compare(rules, Way::finished, with, weights);
+  decision.eager = compare(without, Way::finished, with, weights, Count::all_eager);
+  decision.nothing = compare(without, Way::own, with, weights);
+  decision.regressions = find_regressions(without, with, weights);
   decision.why_not = find_reason(decision, weights);
   decision.wins = decision.why_not.empty();
   return decision;
+}
+
+Policy without_bundle(const Policy& policy, const Policy& base) {
+  Policy rules = policy;
+  rules.environment = base.environment;
+  return rules;
 }
 
 const BundleResult* Trial::best() const {
@@ -170,8 +181,10 @@ Trial judge_bundles(const Recording& recording, const Fit& base_fit, const FitOp
     result.added_mib = added_mib(recording, one.recording);
     if (result.rejected.empty() && is_searched(one.recording)) {
       result.fit = fit(one.recording, options);
-      result.decision =
-          decide(recording, base_digest, one.recording, digest(result.fit->policy), weights);
+      const Policy& own = result.fit->policy;
+      const Opponents opponents{base_digest, digest(without_bundle(own, base_fit.policy)),
+                                digest(own)};
+      result.decision = decide(recording, one.recording, opponents, weights);
       keep_memory_bound(result, options.max_extra_mib);
     }
     trial.bundles.push_back(std::move(result));
@@ -184,7 +197,7 @@ double rough_trial_s(const Plan& plan, std::size_t bundles, std::size_t searched
   const double launch_s = kStartLaunchS + kAlonePointS * points;
   const auto finalists = static_cast<double>(std::min(bundles, searched));
   return kAloneRounds * static_cast<double>(bundles + 1) * launch_s +
-         kDecidingRounds * (finalists + 1) * launch_s + finalists * rough_s(plan);
+         kDecidingRounds * (2 * finalists + 1) * launch_s + finalists * rough_s(plan);
 }
 
 }  // namespace vernier::calibrate

@@ -7,7 +7,8 @@
 //            each cell of its table: a bound of what the bundle can give, which spares a search
 //   (search) of those that are left: search.hpp, as if the bundle were all there is
 //   decide   launches of no bundle and of the searched ones in turn, each with its finished policy
-//            through the plugin: nothing that proposed a bundle is among what decides
+//            through the plugin: nothing that proposed a bundle is among what decides. No bundle
+//            also runs the rules that were found under each: a search may have been luckier there
 #pragma once
 
 #include <optional>
@@ -52,22 +53,31 @@ struct Alone {
 // A pair against no bundle with its policy.
 struct Decision {
   RatioInterval total;    // of weighted time; above 1, the bundle is faster. Rounds are launches
+  RatioInterval rules;    // the same against no bundle with the rules of the bundle's policy
   RatioInterval eager;    // the same of eager calls alone
   RatioInterval nothing;  // as `total`, against no bundle without a policy
   std::vector<std::string> regressions;  // "allreduce 1MiB (graph) 0.71 times as fast"
   bool wins = false;
   std::string why_not;  // empty where it wins
 };
-// nullopt: these two policies have not been compared in all rounds.
-[[nodiscard]] std::optional<Decision> decide(const Recording& base, const std::string& base_digest,
-                                             const Recording& bundle, const std::string& digest,
-                                             const Weights& weights);
+// By digest: what was run.
+struct Opponents {
+  std::string base;    // no bundle with its policy
+  std::string rules;   // no bundle with the rules of the bundle's policy: without_bundle()
+  std::string bundle;  // the bundle with its policy
+};
+// nullopt: these have not been compared in all rounds.
+[[nodiscard]] std::optional<Decision> decide(const Recording& base, const Recording& bundle,
+                                             const Opponents& opponents, const Weights& weights);
+
+// The rules that were found under a bundle, for the environment of `base`.
+[[nodiscard]] Policy without_bundle(const Policy& policy, const Policy& base);
 
 struct BundleResult {
   Bundle bundle;
   std::string rejected;  // why it cannot be used at all; empty: it can
   std::optional<Alone> alone;
-  double added_mib = 0;  // GPU memory that a communicator takes more, without a policy
+  double added_mib = 0;    // GPU memory that a communicator takes more, without a policy
   std::optional<Fit> fit;  // its policy, where one was searched
   std::optional<Decision> decision;
 };

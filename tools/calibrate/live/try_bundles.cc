@@ -84,7 +84,7 @@ bool BundleTrials::run() {
         decide_s += expected_s(mode, 2, race_pairs(plan_), expected_us(point));
       }
     }
-    progress_.remaining(kDecidingRounds * static_cast<double>(finalists.size() + 1) * decide_s);
+    progress_.remaining(kDecidingRounds * static_cast<double>(2 * finalists.size() + 1) * decide_s);
     for (int round = 0; round < kDecidingRounds && !finalists.empty(); ++round) {
       decide(round, finalists);
     }
@@ -245,8 +245,10 @@ void BundleTrials::decide(int round, const std::vector<std::size_t>& finalists) 
   for (std::size_t i = 0; i < finalists.size(); ++i) {
     Tried& tried = tried_[finalists[round % 2 == 0 ? i : finalists.size() - 1 - i]];
     unless_rejected(tried, [&] {
-      const Fit finished = fit(tried.journal.recording(), {"", setup_.max_extra_mib});
-      decide(launch, tried.journal, &tried.bundle, finished.policy);
+      const Policy policy = fit(tried.journal.recording(), {"", setup_.max_extra_mib}).policy;
+      decide(launch, tried.journal, &tried.bundle, policy);
+      // Nobody has run these rules without the bundle: what goes wrong is no reason to stop.
+      decide(launch, base_, nullptr, without_bundle(policy, base_fit_.policy));
     });
   }
   if (round % 2 == 1) base();
