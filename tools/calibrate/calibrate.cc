@@ -163,6 +163,12 @@ struct Task {
   Plan plan;
 };
 
+double rough_bundles_s(const Options& options, const Task& task) {
+  return task.bundles.empty() ? 0
+                              : rough_trial_s(task.plan, task.bundles.size(),
+                                              static_cast<std::size_t>(options.search_bundles));
+}
+
 void print_plan(const Options& options, const Task& task, const Json& header) {
   const Plan& plan = task.plan;
   print_result(fmt::format(
@@ -172,11 +178,10 @@ void print_plan(const Options& options, const Task& task, const Json& header) {
       header["plan"]["sizes"].get<std::string>(), plan.ranks,
       kFirstJudgingLaunch + plan.judging_launches, rough_s(plan)));
   if (task.bundles.empty()) return;
-  const auto searched = static_cast<std::size_t>(options.search_bundles);
   print_result(fmt::format(
       "Would try {} bundles beside, of which {} at most get a policy of their own: about {:.0f} s "
       "more, less where they are hopeless.",
-      task.bundles.size(), searched, rough_trial_s(plan, task.bundles.size(), searched)));
+      task.bundles.size(), options.search_bundles, rough_bundles_s(options, task)));
 }
 
 Task make_task(const Options& options) {
@@ -272,7 +277,9 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
   }
   if (options.dry_run) {
     if (options.json) {
-      print_json({{"header", header}, {"points", plan.points.size()}, {"rough_s", rough_s(plan)}});
+      print_json({{"header", header},
+                  {"points", plan.points.size()},
+                  {"rough_s", rough_s(plan) + rough_bundles_s(options, task)}});
     } else {
       print_plan(options, task, header);
     }

@@ -97,7 +97,7 @@ std::optional<Alone> judge_alone(const Recording& base, const Fit& base_fit,
   return alone;
 }
 
-std::vector<std::size_t> worth_searching(const Trial& trial, std::size_t most) {
+std::vector<std::size_t> worth_searching(const Trial& trial) {
   std::vector<std::size_t> worth;
   for (std::size_t i = 0; i < trial.bundles.size(); ++i) {
     const BundleResult& one = trial.bundles[i];
@@ -106,7 +106,6 @@ std::vector<std::size_t> worth_searching(const Trial& trial, std::size_t most) {
   std::stable_sort(worth.begin(), worth.end(), [&](std::size_t a, std::size_t b) {
     return trial.bundles[a].alone->at_best > trial.bundles[b].alone->at_best;
   });
-  if (worth.size() > most) worth.resize(most);
   return worth;
 }
 

@@ -92,8 +92,8 @@ struct Trial {
 // Whether its own policy has been searched to the end.
 [[nodiscard]] bool is_searched(const Recording& bundle);
 
-// Which are worth a search, the most promising first, at most so many.
-[[nodiscard]] std::vector<std::size_t> worth_searching(const Trial& trial, std::size_t most);
+// Which are worth a search, the most promising first.
+[[nodiscard]] std::vector<std::size_t> worth_searching(const Trial& trial);
 
 // Seconds that trying so many takes, before anything is known of the machine; at most `searched` of
 // them get a policy.

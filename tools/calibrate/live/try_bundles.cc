@@ -67,9 +67,9 @@ bool BundleTrials::run() {
     progress_.remaining(kAloneRounds * static_cast<double>(tried_.size() + 1) *
                         (kStartLaunchS + kAlonePointS * static_cast<double>(plan_.points.size())));
     for (int round = 0; round < kAloneRounds; ++round) measure_alone(round);
-    const std::vector<std::size_t> worth = worth_searching(judge(), setup_.most_searched);
     std::vector<std::size_t> finalists;
-    for (const std::size_t i : worth) {
+    for (const std::size_t i : worth_searching(judge())) {
+      if (finalists.size() == setup_.most_searched) break;
       if (!is_searched(tried_[i].journal.recording()) && budget_is_spent()) {
         progress_.note(fmt::format("{:.0f} s are over: no policy is searched for bundle {}",
                                    plan_.budget_s, tried_[i].bundle.name));
