@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/fake_machine/nccl/variables.hpp"
 
+#include <fstream>
+
 #include "tests/contract/nccl_like/api.h"
 #include "tests/fake_machine/environment.hpp"
 
@@ -15,6 +17,11 @@ bool is_on(const char* name) { return env_text(name) == "1"; }
 
 bool refuses_communicators() {
   const std::string mode = env_text("NCCL_FAKE_MODE", "usual");
+  const std::string broken_file = env_text("FAKE_NCCL_BROKEN_FILE");
+  if (!broken_file.empty()) {
+    if (mode == "breaks") std::ofstream(broken_file) << "broken";
+    if (std::ifstream(broken_file)) return true;
+  }
   return mode != "usual" && mode != "no-allgather";
 }
 

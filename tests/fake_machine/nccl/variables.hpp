@@ -8,7 +8,8 @@
 //   NCCL_FAKE_MIB=N      a communicator takes N MiB more
 //   NCCL_FAKE_NOTHING    changes nothing
 //   NCCL_FAKE_MODE       anything but "usual" or "no-allgather" is refused at creation; with the
-//                        latter an allgather is refused
+//                        latter an allgather is refused; "breaks" also makes the file that
+//                        FAKE_NCCL_BROKEN_FILE names, which nobody survives from then on
 #pragma once
 
 #include <cstddef>
