@@ -52,11 +52,11 @@ TEST(NcclTests, WhatIsNoneOfItsIsSaid) {
   }
 }
 
-Row row(bool has_rule, double ratio, Verdict verdict) {
+Row row(bool differs, double ratio, Verdict verdict) {
   Row row;
   row.point = {Collective::allreduce, 8192};
   row.count = 4096;
-  row.has_rule = has_rule;
+  row.differs = differs;
   row.own = {10, 12};
   row.tuned = {10 / ratio, 12 / ratio};
   row.ratio.ratio = ratio;
@@ -68,18 +68,75 @@ Row row(bool has_rule, double ratio, Verdict verdict) {
 TEST(BenchReport, ClosesWithTheMeanOfSizesWithARuleAndTheRegressions) {
   const std::vector<Row> rows{row(true, 1.21, Verdict::faster), row(true, 1.0, Verdict::same),
                               row(false, 0.5, Verdict::same), row(true, 0.5, Verdict::regression)};
-  const std::string text = text_of(rows, {}, 2);
+  const std::string text = text_of({"policy", true, rows}, {}, 2);
   EXPECT_NE(text.find("At the 3 sizes with a rule the policy is 0.846 times as fast (geometric "
                       "mean); 1 of 4 sizes regress."),
             std::string::npos)
       << text;
   EXPECT_NE(text.find("REGRESSION"), std::string::npos);
-  EXPECT_NE(text_of({row(false, 1, Verdict::same)}, {}, 2).find("says nothing of these 1 calls"),
+  EXPECT_NE(text_of({"policy", true, {row(false, 1, Verdict::same)}}, {}, 2)
+                .find("says nothing of these 1 calls"),
             std::string::npos);
-  EXPECT_EQ(json_of(rows, 2)["rows"].size(), 4u);
-  EXPECT_EQ(json_of(rows, 2)["rows"][0]["default"]["busbw_gbps"], 8192 / 10.0 * 1e-3);
-  const std::string csv = csv_of(rows, 2);
+  EXPECT_EQ(json_of({{"policy", true, rows}}, 2)["rows"].size(), 4u);
+  EXPECT_EQ(json_of({{"policy", true, rows}}, 2)["rows"][0]["default"]["busbw_gbps"],
+            8192 / 10.0 * 1e-3);
+  const std::string csv = csv_of({{"policy", true, rows}}, 2);
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 5);
+}
+
+TEST(BenchReport, HasASectionForEachBundleOrSaysWhyNot) {
+  const std::vector<Section> sections{{"policy", true, {row(true, 1.2, Verdict::faster)}},
+                                      {"fast", false, {row(true, 1.5, Verdict::faster)}},
+                                      {"odd", false, {}, "NCCL does not start"}};
+  EXPECT_NE(text_of(sections[1], {}, 2)
+                .find("fast is 1.500 times as fast as NCCL's own choice "
+                      "without it (geometric mean); 0 of 1 sizes regress."),
+            std::string::npos);
+  EXPECT_EQ(text_of(sections[2], {}, 2), "Bundle odd cannot be used: NCCL does not start");
+  const Json json = json_of(sections, 2);
+  EXPECT_EQ(json["rows"].size(), 1u);
+  EXPECT_EQ(json["bundles"]["fast"]["rows"][0]["ratio"], 1.5);
+  EXPECT_EQ(json["bundles"]["odd"]["problem"], "NCCL does not start");
+  const std::string csv = csv_of(sections, 2);
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3);
+  EXPECT_NE(csv.find(",fast\n"), std::string::npos) << csv;
+}
+
+// A launch of 10 us and one of 20, in which what is compared takes 0.8 of that, or the same.
+Samples samples(double share) {
+  Samples samples;
+  for (const double us : {10.0, 20.0}) {
+    samples.launches.push_back({{us, us, us}, {share * us, share * us}});
+    for (const int arm : {0, 1}) {
+      samples.replays_us[arm].insert(samples.replays_us[arm].end(), 3, arm == 0 ? us : share * us);
+    }
+  }
+  return samples;
+}
+
+TEST(BenchCompare, AcrossProcessesTakesALaunchForOneNumber) {
+  Row row;
+  compare(row, samples(1), samples(0.8), 1);
+  EXPECT_NEAR(row.ratio.ratio, 1.25, 1e-9);
+  EXPECT_EQ(row.ratio.launches, 2);
+  EXPECT_EQ(row.ratio.pairs, 2) << "captures of other processes are no pairs";
+  EXPECT_EQ(row.verdict, Verdict::faster);
+  EXPECT_TRUE(row.differs);
+  EXPECT_EQ(row.tuned.p50_us, 12);
+
+  Row alone;
+  compare(alone, samples(1), samples(0.8), 0);
+  EXPECT_NEAR(alone.ratio.ratio, 1, 1e-9);
+  Row slower;
+  compare(slower, samples(1), samples(1.5), 1);
+  EXPECT_EQ(slower.verdict, Verdict::regression);
+}
+
+TEST(BenchCompare, OfOneProcessPairsCaptures) {
+  Row same;  // no rule: whatever is seen is noise
+  compare(same, samples(0.8));
+  EXPECT_EQ(same.ratio.pairs, 4);
+  EXPECT_EQ(same.verdict, Verdict::same);
 }
 
 }  // namespace

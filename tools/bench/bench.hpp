@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// vernier bench: NCCL's own choice against a policy, through the shipped plugin, in turns.
+// vernier bench: NCCL's own choice against a policy, through the shipped plugin, and against
+// environment bundles, in turns.
 #pragma once
 
 #include <map>
 #include <string>
 #include <vector>
 
+#include "tools/calibrate/bundles/bundle.hpp"
 #include "tools/calibrate/call_options.hpp"
 #include "tools/calibrate/recording.hpp"
 #include "tools/calibrate/statistics.hpp"
@@ -16,7 +18,8 @@
 namespace vernier::bench {
 
 struct Options : calibrate::CallOptions {
-  std::string policy;  // file
+  std::string policy;  // file; empty: none, then there are bundles
+  std::vector<calibrate::Bundle> bundles;
   std::string plugin;  // libnccl-tuner-vernier.so; empty: beside the executable
   calibrate::Mode mode = calibrate::Mode::graph;
   int launches = 4;
@@ -40,7 +43,7 @@ enum class Verdict { faster, same, regression };  // regression: the interval li
 struct Row {
   calibrate::Point point;
   std::uint64_t count = 0;  // elements of a rank's call, as NCCL's function takes them
-  bool has_rule = false;    // the policy says something of this call
+  bool differs = false;     // the policy says something of this call, or the environment is another
   Times own;                // NCCL's own choice
   Times tuned;
   calibrate::RatioInterval ratio;  // own over tuned
@@ -48,10 +51,32 @@ struct Row {
   double compared_us = 0;  // of --compare; 0: not there
 };
 
+// What is compared with NCCL's own choice without any bundle, at every point.
+struct Section {
+  std::string arm;       // "policy", "threads", "threads+policy"
+  bool by_rules = true;  // the policy alone: where it has no rule, both run the same
+  std::vector<Row> rows;
+  std::string problem = {};  // why there are no rows: the bundle cannot be used
+};
+
 // Columns as nccl-tests has them, then p99, ratio and interval.
-[[nodiscard]] std::string text_of(const std::vector<Row>& rows, const Options& options, int ranks);
-[[nodiscard]] std::string csv_of(const std::vector<Row>& rows, int ranks);
-[[nodiscard]] Json json_of(const std::vector<Row>& rows, int ranks);
+[[nodiscard]] std::string text_of(const Section& section, const Options& options, int ranks);
+[[nodiscard]] std::string csv_of(const std::vector<Section>& sections, int ranks);
+[[nodiscard]] Json json_of(const std::vector<Section>& sections, int ranks);
+
+// Times of the two arms of one environment at one point.
+struct Samples {
+  double pilot_us = 0;
+  // By launch. Reference: NCCL's own choice; candidate: the policy, none where none was run.
+  std::vector<calibrate::LaunchPairs> launches;
+  std::vector<double> replays_us[2];
+};
+
+// NCCL's own choice against the policy of the same launches, capture by capture.
+void compare(Row& row, const Samples& samples);
+// NCCL's own choice of `base` against an arm of other processes, launch by launch: each launch is
+// one number, its median.
+void compare(Row& row, const Samples& base, const Samples& other, int arm);
 
 // Algorithm bandwidth in GB/s, as nccl-tests defines it: bytes as it counts them over time. And bus
 // bandwidth, which makes ranks and collectives comparable.

@@ -11,9 +11,12 @@ namespace vernier {
 
 void add_bench_command(CLI::App& app, Action& action) {
   CLI::App& command = *app.add_subcommand(
-      "bench", "Time NCCL's own choice against a policy, through the plugin, in turns");
+      "bench",
+      "Time NCCL's own choice against a policy, through the plugin, and environment bundles");
   auto options = std::make_shared<bench::Options>();
-  command.add_option("--policy", options->policy, "the policy")->required()->type_name("FILE");
+  command.add_option("--policy", options->policy, "the policy")->type_name("FILE");
+  add_bundle_option(command, options->bundles,
+                    "time this set of variables, too, in processes of its own; may be repeated");
   add_call_options(command, *options, "measure under this variable; may be repeated");
   command.add_option("--plugin", options->plugin,
                      "libnccl-tuner-vernier.so (default: beside this executable, or in ../lib)");
@@ -42,12 +45,18 @@ void add_bench_command(CLI::App& app, Action& action) {
     if (!options->compare.empty() && options->collectives.size() != 1) {
       throw CLI::ValidationError("--compare", "needs one collective: add --collectives NAME");
     }
+    if (options->policy.empty() && options->bundles.empty()) {
+      throw CLI::RequiredError("--policy or --env-bundle");
+    }
     action = [options] { return bench::run_bench(*options); };
   });
   command.footer(
       "Both run in one process, on two communicators of one NCCL: the plugin is off on one and\n"
-      "has the policy on the other. Exit status 0; 1 where a size regresses (its 95 % interval\n"
-      "lies below 0.98); 3 where it could not measure.\n"
+      "has the policy on the other. A bundle runs in processes of its own, a launch of it after\n"
+      "each launch without, alone and with the policy where its [environment] is met; both are\n"
+      "compared with NCCL's own choice without the bundle. Exit status 0; 1 where a size "
+      "regresses\n"
+      "(its 95 % interval lies below 0.98); 3 where it could not measure.\n"
       "Example: vernier bench --policy tp4/policy.toml --ranks 4 --sizes 4KiB..4MiB,5760");
 }
 

@@ -70,13 +70,6 @@ std::map<std::uint64_t, double> read_compared(const std::string& file) {
   }
 }
 
-// Times of both at one point: by launch, and all replays.
-struct Samples {
-  double pilot_us = 0;
-  std::vector<calibrate::LaunchPairs> launches;
-  std::vector<double> replays_us[2];
-};
-
 bool says_something(const Policy& policy, const Point& point, int ranks, int nodes) {
   return std::any_of(policy.rules.begin(), policy.rules.end(), [&](const Rule& rule) {
     return rule.collective == point.collective && rule.matches_shape(ranks, nodes) &&
@@ -84,75 +77,80 @@ bool says_something(const Policy& policy, const Point& point, int ranks, int nod
   });
 }
 
-Times times_of(const Samples& samples, int arm) {
-  std::vector<double> captures_us;
-  for (const calibrate::LaunchPairs& launch : samples.launches) {
-    const auto& us = arm == 0 ? launch.reference_us : launch.candidate_us;
-    captures_us.insert(captures_us.end(), us.begin(), us.end());
-  }
-  std::vector<double> all = samples.replays_us[arm];
-  std::sort(all.begin(), all.end());
-  const auto last = static_cast<double>(all.size() - 1);
-  return {calibrate::median(std::move(captures_us)),
-          all[static_cast<std::size_t>(std::ceil(0.99 * last))]};
-}
-
-Row row_of(const Point& point, const Samples& samples, const Policy& policy,
-           const std::map<std::uint64_t, double>& compared, int ranks, int nodes,
-           std::uint32_t element_bytes) {
-  Row row;
-  row.point = point;
-  row.count = calibrate::extent_of(point, ranks, element_bytes).count;
-  row.has_rule = says_something(policy, point, ranks, nodes);
-  row.own = times_of(samples, 0);
-  row.tuned = times_of(samples, 1);
-  row.ratio = calibrate::ratio_interval(samples.launches);
-  // Without a rule both run the same: what differs is noise.
-  if (row.has_rule && row.ratio.high95 < calibrate::kRegression) row.verdict = Verdict::regression;
-  if (row.has_rule && row.ratio.low95 > 1) row.verdict = Verdict::faster;
-  const auto found = compared.find(point.nbytes);
-  if (found != compared.end()) row.compared_us = found->second;
-  return row;
-}
+// One environment: as it is, or under a bundle.
+struct Side {
+  const calibrate::Bundle* bundle;  // nullptr: none
+  bool has_policy;                  // whose [environment] is met here
+  std::vector<Samples> samples;     // by point
+  std::string problem = {};         // why the bundle cannot be used
+};
 
 class Bench {
  public:
-  Bench(const Options& options, calibrate::GpuMachine& machine, std::vector<Point> points)
+  Bench(const Options& options, calibrate::LaunchSetup setup, std::vector<Point> points,
+        std::vector<Side> sides)
       : options_(options),
-        machine_(machine),
+        setup_(std::move(setup)),
         points_(std::move(points)),
-        samples_(points_.size()),
-        progress_(options.quiet) {}
+        sides_(std::move(sides)),
+        progress_(options.quiet) {
+    for (Side& side : sides_) side.samples.resize(points_.size());
+  }
 
   // False where it was stopped.
   bool run(const std::string& plugin, const std::string& inline_policy) {
     for (int launch = 0; launch < options_.launches; ++launch) {
-      progress_.show(fmt::format("launch {} of {}: starting", launch + 1, options_.launches));
-      (void)machine_.start_confirming(launch, plugin, inline_policy);
-      for (std::size_t i = 0; i < points_.size(); ++i) {
-        if (progress_.stopped()) return false;
-        progress_.show(fmt::format("launch {} of {}: {}", launch + 1, options_.launches,
-                                   calibrate::describe(points_[i])));
-        measure(points_[i], samples_[i]);
+      for (Side& side : sides_) {
+        if (!side.problem.empty()) continue;
+        try {
+          if (!run(launch, side, plugin, inline_policy)) return false;
+        } catch (const MachineError& error) {
+          if (side.bundle == nullptr) throw;
+          side.problem = error.what();
+        }
       }
     }
     return true;
   }
 
   [[nodiscard]] const std::vector<Point>& points() const { return points_; }
-  [[nodiscard]] const std::vector<Samples>& samples() const { return samples_; }
+  [[nodiscard]] const std::vector<Side>& sides() const { return sides_; }
 
  private:
-  void measure(const Point& point, Samples& samples) {
+  bool run(int launch, Side& side, const std::string& plugin, const std::string& inline_policy) {
+    const std::string what =
+        fmt::format("launch {} of {}{}", launch + 1, options_.launches,
+                    side.bundle == nullptr ? "" : ", bundle " + side.bundle->name);
+    progress_.show(what + ": starting");
+    calibrate::LaunchSetup setup = setup_;
+    if (side.bundle != nullptr) {
+      for (const auto& [name, value] : side.bundle->variables) setup.environment[name] = value;
+    }
+    calibrate::GpuMachine machine(std::move(setup), kHangLimitS);
+    if (side.has_policy) {
+      (void)machine.start_confirming(launch, plugin, inline_policy);
+    } else {
+      (void)machine.start_launch(launch, false);
+    }
+    for (std::size_t i = 0; i < points_.size(); ++i) {
+      if (progress_.stopped()) return false;
+      progress_.show(fmt::format("{}: {}", what, calibrate::describe(points_[i])));
+      measure(machine, points_[i], side.has_policy ? 2 : 1, side.samples[i]);
+    }
+    return true;
+  }
+
+  void measure(calibrate::GpuMachine& machine, const Point& point, std::size_t arms,
+               Samples& samples) {
     using calibrate::Mode;
     if (samples.pilot_us == 0) {
-      const auto pilot = ask(point, Mode::graph, 1, kPilot);
+      const auto pilot = ask(machine, point, arms, Mode::graph, 1, kPilot);
       samples.pilot_us = calibrate::capture_us(pilot[0][0]);
     }
-    const auto times_us = ask(point, options_.mode, options_.pairs,
+    const auto times_us = ask(machine, point, arms, options_.mode, options_.pairs,
                               calibrate::effort_for(options_.mode, samples.pilot_us));
     calibrate::LaunchPairs& pairs = samples.launches.emplace_back();
-    for (std::size_t arm = 0; arm < 2; ++arm) {
+    for (std::size_t arm = 0; arm < arms; ++arm) {
       for (const std::vector<float>& replays : times_us[arm]) {
         (arm == 0 ? pairs.reference_us : pairs.candidate_us)
             .push_back(calibrate::capture_us(replays));
@@ -162,14 +160,13 @@ class Bench {
     }
   }
 
-  std::vector<std::vector<std::vector<float>>> ask(const Point& point, calibrate::Mode mode,
-                                                   int pairs, const calibrate::Effort& effort) {
-    calibrate::Answer answer = machine_.measure({point,
-                                                 {calibrate::kDefault, calibrate::kDefault},
-                                                 mode,
-                                                 pairs,
-                                                 effort.operations,
-                                                 effort.replays});
+  static std::vector<std::vector<std::vector<float>>> ask(calibrate::GpuMachine& machine,
+                                                          const Point& point, std::size_t arms,
+                                                          calibrate::Mode mode, int pairs,
+                                                          const calibrate::Effort& effort) {
+    const std::vector<calibrate::Configuration> ways(arms, calibrate::kDefault);
+    calibrate::Answer answer =
+        machine.measure({point, ways, mode, pairs, effort.operations, effort.replays});
     if (answer.times_us.empty()) {
       throw MachineError(fmt::format("{}: {}: {}", calibrate::describe(point),
                                      calibrate::name_of(answer.outcome), answer.detail));
@@ -178,26 +175,92 @@ class Bench {
   }
 
   const Options& options_;
-  calibrate::GpuMachine& machine_;
+  calibrate::LaunchSetup setup_;
   std::vector<Point> points_;
-  std::vector<Samples> samples_;
+  std::vector<Side> sides_;
   calibrate::TerminalProgress progress_;
 };
 
-void print(const std::vector<Row>& rows, const Options& options, int ranks) {
-  if (options.format == "json") return print_json(json_of(rows, ranks));
-  std::string text = options.format == "csv" ? csv_of(rows, ranks) : text_of(rows, options, ranks);
-  if (text.ends_with('\n')) text.pop_back();
+// Whether the plugin would apply the policy in ranks of this environment.
+bool is_met(const Policy& policy, const std::map<std::string, std::string>& set) {
+  for (const auto& [name, wanted] : policy.environment) {
+    const auto found = set.find(name);
+    const char* const inherited = std::getenv(name.c_str());
+    if (found != set.end() ? found->second != wanted : !inherited || inherited != wanted) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// No bundle first. There a policy is run even where its environment is not met, if it is all there
+// is: the plugin then says why it does not apply.
+std::vector<Side> make_sides(const Options& options, const std::optional<Policy>& policy,
+                             const calibrate::LaunchSetup& setup) {
+  const bool alone = options.bundles.empty();
+  std::vector<Side> sides{{nullptr, policy && (alone || is_met(*policy, setup.environment)), {}}};
+  for (const calibrate::Bundle& bundle : options.bundles) {
+    std::map<std::string, std::string> set = setup.environment;
+    for (const auto& [name, value] : bundle.variables) set[name] = value;
+    sides.push_back({&bundle, policy && is_met(*policy, set), {}});
+  }
+  return sides;
+}
+
+std::vector<Section> make_sections(const Bench& bench, const std::optional<Policy>& policy,
+                                   const std::vector<Row>& empty_rows) {
+  std::vector<Section> sections;
+  const Side& base = bench.sides().front();
+  if (base.has_policy) {
+    Section& section = sections.emplace_back(Section{"policy", true, empty_rows});
+    for (std::size_t i = 0; i < empty_rows.size(); ++i) {
+      compare(section.rows[i], base.samples[i]);
+    }
+  }
+  for (const Side& side : bench.sides()) {
+    if (side.bundle == nullptr) continue;
+    for (int arm = 0; arm < (side.has_policy ? 2 : 1); ++arm) {
+      Section& section = sections.emplace_back(Section{
+          side.bundle->name + (arm == 1 ? "+policy" : ""), false, empty_rows, side.problem});
+      if (!side.problem.empty()) {
+        section.rows.clear();
+        break;  // said once
+      }
+      for (std::size_t i = 0; i < empty_rows.size(); ++i) {
+        compare(section.rows[i], base.samples[i], side.samples[i], arm);
+      }
+    }
+    if (policy && !side.has_policy && side.problem.empty()) {
+      print_talk(fmt::format(
+          "vernier: note: under bundle {} the policy does not apply: its [environment] is not met",
+          side.bundle->name));
+    }
+  }
+  return sections;
+}
+
+void print(const std::vector<Section>& sections, const Options& options, int ranks) {
+  if (options.format == "json") return print_json(json_of(sections, ranks));
+  std::string text = options.format == "csv" ? csv_of(sections, ranks) : "";
+  if (options.format == "text") {
+    for (const Section& section : sections) text += text_of(section, options, ranks) + "\n\n";
+  }
+  while (text.ends_with('\n')) text.pop_back();
   print_result(text);
 }
 
 ExitCode measure_and_print(const Options& options) {
-  const Policy policy = read_policy(options.policy);
-  const auto inline_policy = encode_inline(policy);
+  std::optional<Policy> policy;
+  std::optional<std::string> inline_policy = "";
+  if (!options.policy.empty()) {
+    policy = read_policy(options.policy);
+    inline_policy = encode_inline(*policy);
+  }
   if (!inline_policy) throw MachineError(options.policy + ": too long to be handed to the ranks");
   const auto compared = read_compared(options.compare);
   const std::string plugin = calibrate::find_plugin(options.plugin);
-  if (plugin.empty()) throw MachineError("no libnccl-tuner-vernier.so here: name it by --plugin");
+  if (plugin.empty() && policy)
+    throw MachineError("no libnccl-tuner-vernier.so here: name it by --plugin");
   const calibrate::NcclLibrary nccl = calibrate::open_nccl(calibrate::find_nccl(options.nccl).file);
   const int ranks = calibrate::usable_ranks(options.ranks, options.emulate_nodes);
   const std::uint32_t element_bytes =
@@ -207,22 +270,30 @@ ExitCode measure_and_print(const Options& options) {
   if (points.empty()) throw MachineError("no size is as large as one element on each rank");
 
   const Scratch scratch;
-  calibrate::GpuMachine machine(
-      calibrate::local_launch(options, nccl.path, ranks, points, scratch.path()), kHangLimitS);
-  Bench bench(options, machine, std::move(points));
+  const calibrate::LaunchSetup setup =
+      calibrate::local_launch(options, nccl.path, ranks, points, scratch.path());
+  Bench bench(options, setup, std::move(points), make_sides(options, policy, setup));
   if (!bench.run(plugin, *inline_policy)) {
     print_talk("vernier: stopped");
     return ExitCode::could_not_look;
   }
   std::vector<Row> rows;
-  for (std::size_t i = 0; i < bench.points().size(); ++i) {
-    rows.push_back(row_of(bench.points()[i], bench.samples()[i], policy, compared, ranks,
-                          options.emulate_nodes, element_bytes));
+  for (const Point& point : bench.points()) {
+    Row& row = rows.emplace_back();
+    row.point = point;
+    row.count = calibrate::extent_of(point, ranks, element_bytes).count;
+    row.differs = policy && says_something(*policy, point, ranks, options.emulate_nodes);
+    const auto found = compared.find(point.nbytes);
+    if (found != compared.end()) row.compared_us = found->second;
   }
-  print(rows, options, ranks);
-  const bool regresses = std::any_of(
-      rows.begin(), rows.end(), [](const Row& row) { return row.verdict == Verdict::regression; });
-  return regresses ? ExitCode::findings : ExitCode::fine;
+  const std::vector<Section> sections = make_sections(bench, policy, rows);
+  print(sections, options, ranks);
+  for (const Section& section : sections) {
+    for (const Row& row : section.rows) {
+      if (row.verdict == Verdict::regression) return ExitCode::findings;
+    }
+  }
+  return ExitCode::fine;
 }
 
 }  // namespace

@@ -5,10 +5,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
 
+#include "tools/calibrate/bundles/offer.hpp"
 #include "tools/calibrate/live/confirm_policy.hpp"
 #include "tools/calibrate/live/find_nccl.hpp"
 #include "tools/calibrate/live/fingerprint.hpp"
@@ -16,6 +18,7 @@
 #include "tools/calibrate/live/local_ranks.hpp"
 #include "tools/calibrate/live/nccl_library.hpp"
 #include "tools/calibrate/live/static_tuner.hpp"
+#include "tools/calibrate/live/try_bundles.hpp"
 #include "tools/calibrate/options.hpp"
 #include "tools/calibrate/search.hpp"
 #include "tools/calibrate/session.hpp"
@@ -89,6 +92,11 @@ Json command_json(const Options& options) {
   if (options.emulate_nodes > 1) add("--emulate-nodes", std::to_string(options.emulate_nodes));
   if (options.exhaustive) words.push_back("--exhaustive");
   for (const auto& [name, value] : options.environment) add("--env", name + "=" + value);
+  if (!options.env_bundles.empty()) add("--env-bundles", file_name(options.env_bundles));
+  for (const Bundle& bundle : options.bundles) {
+    add("--env-bundle", bundle.name + ": " + variables_text(bundle));
+  }
+  if (options.offer_conditional) words.push_back("--offer-conditional");
   return words;
 }
 
@@ -137,15 +145,6 @@ std::string default_name(const Json& header, const Plan& plan, int nodes) {
   return fmt::format("{}-{}x{}", gpu, nodes, plan.ranks / nodes);
 }
 
-void print_plan(const Plan& plan, const Json& header) {
-  print_result(fmt::format(
-      "Would measure {} points ({} at {}) on {} ranks, in {} launches of fresh processes: about "
-      "{:.0f} s. More sizes are added where a rule would reach between two of these.",
-      plan.points.size(), header["plan"]["collectives"].get<std::string>(),
-      header["plan"]["sizes"].get<std::string>(), plan.ranks,
-      kFirstJudgingLaunch + plan.judging_launches, rough_s(plan)));
-}
-
 void say_what_is_too_large(const Options& options, const workload::Workload& traffic) {
   for (const workload::Size& size : traffic.sizes) {
     if (size.nbytes <= kLargestBytes) continue;
@@ -158,10 +157,32 @@ void say_what_is_too_large(const Options& options, const workload::Workload& tra
 // What is to be measured, where, and for which traffic.
 struct Task {
   Json machine;
+  std::vector<Bundle> bundles;
   std::optional<workload::Workload> traffic;
   Shape shape{};
   Plan plan;
 };
+
+double rough_bundles_s(const Options& options, const Task& task) {
+  return task.bundles.empty() ? 0
+                              : rough_trial_s(task.plan, task.bundles.size(),
+                                              static_cast<std::size_t>(options.search_bundles));
+}
+
+void print_plan(const Options& options, const Task& task, const Json& header) {
+  const Plan& plan = task.plan;
+  print_result(fmt::format(
+      "Would measure {} points ({} at {}) on {} ranks, in {} launches of fresh processes: about "
+      "{:.0f} s. More sizes are added where a rule would reach between two of these.",
+      plan.points.size(), header["plan"]["collectives"].get<std::string>(),
+      header["plan"]["sizes"].get<std::string>(), plan.ranks,
+      kFirstJudgingLaunch + plan.judging_launches, rough_s(plan)));
+  if (task.bundles.empty()) return;
+  print_result(fmt::format(
+      "Would try {} bundles beside, of which {} at most get a policy of their own: about {:.0f} s "
+      "more, less where they are hopeless.",
+      task.bundles.size(), options.search_bundles, rough_bundles_s(options, task)));
+}
 
 Task make_task(const Options& options) {
   Task task;
@@ -184,6 +205,19 @@ Task make_task(const Options& options) {
   if (plan.points.empty()) throw MachineError("no size is as large as one element on each rank");
   if (task.traffic) say_what_is_too_large(options, *task.traffic);
   return task;
+}
+
+std::vector<Bundle> choose_bundles(const Options& options, int nccl_version) {
+  std::vector<Bundle> known = read_bundles(options.env_bundles);
+  known.insert(known.end(), options.bundles.begin(), options.bundles.end());
+  const Json environment = describe_environment();
+  std::map<std::string, std::string> set;
+  for (const auto& [name, value] : environment.items()) {
+    set[name] = value.get<std::string>();
+  }
+  Offer offer = offer_bundles(known, nccl_version, options.offer_conditional, set);
+  for (const std::string& line : offer.left_out) say(options, "bundle " + line);
+  return std::move(offer.bundles);
 }
 
 Json make_header(const Options& options, const NcclLibrary& nccl, const Task& task) {
@@ -210,6 +244,7 @@ Json make_header(const Options& options, const NcclLibrary& nccl, const Task& ta
                 {"pairs", plan.pairs}}}};
   if (plan.exhaustive) header["plan"]["exhaustive"] = true;
   if (traffic) header["traffic"] = workload::to_json(*traffic);
+  if (!task.bundles.empty()) header["bundles"] = header_of(task.bundles);
   // What a policy has to demand: also of emulated nodes, or it would hold on a real cluster of
   // their shape.
   for (const auto& [name, value] : options.environment) header["set_environment"][name] = value;
@@ -218,8 +253,23 @@ Json make_header(const Options& options, const NcclLibrary& nccl, const Task& ta
   return header;
 }
 
+// Without a bundle. False when it was stopped.
+bool measure_policy(const Options& options, const Plan& plan, const LaunchSetup& launch,
+                    int nccl_version, const std::string& plugin, Journal& journal,
+                    Progress& progress) {
+  GpuMachine machine(launch, options.hang_limit_s);
+  if (!Search(machine, journal, plan, nccl_version, progress).run()) return false;
+  if (plugin.empty()) return true;
+  // As it was before anything was confirmed, also where a stopped run goes on.
+  const Fit first = fit(journal.recording(), {options.name, options.max_extra_mib, false});
+  return first.policy.rules.empty() ||
+         confirm_policy(machine, journal, plan, first, plugin, progress);
+}
+
 ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
-  const Task task = make_task(options);
+  const auto started = std::chrono::steady_clock::now();
+  Task task = make_task(options);
+  task.bundles = choose_bundles(options, nccl.version);
   const Plan& plan = task.plan;
   const Json header = make_header(options, nccl, task);
   for (const std::string& line : busy_gpus(plan.ranks)) {
@@ -227,9 +277,11 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
   }
   if (options.dry_run) {
     if (options.json) {
-      print_json({{"header", header}, {"points", plan.points.size()}, {"rough_s", rough_s(plan)}});
+      print_json({{"header", header},
+                  {"points", plan.points.size()},
+                  {"rough_s", rough_s(plan) + rough_bundles_s(options, task)}});
     } else {
-      print_plan(plan, header);
+      print_plan(options, task, header);
     }
     return ExitCode::fine;
   }
@@ -247,23 +299,33 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
     file.add(header.dump());
     earlier.recording.emplace();
     earlier.recording->header = header;
+    earlier.recording->bundles = empty_bundles(header);
   }
-  Journal journal(std::move(*earlier.recording),
-                  [&file](const std::string& line) { file.add(line); });
+  const Journal::Sink sink = [&file](const std::string& line) { file.add(line); };
+  Journal journal(std::move(*earlier.recording), sink);
   const std::string plugin = find_plugin(options.plugin);
+  if (plugin.empty() && !task.bundles.empty()) {
+    throw MachineError(
+        "bundles are compared through libnccl-tuner-vernier.so: name it by --plugin");
+  }
   if (plugin.empty()) say(options, "note: no libnccl-tuner-vernier.so: nothing will be confirmed");
-  GpuMachine machine(
-      local_launch(options, nccl.path, plan.ranks, plan.points, options.out + "/logs"),
-      options.hang_limit_s);
+  const LaunchSetup launch =
+      local_launch(options, nccl.path, plan.ranks, plan.points, options.out + "/logs");
+  Recording whole;
   bool finished = false;
   {
     TerminalProgress progress(options.quiet);
-    finished = Search(machine, journal, plan, nccl.version, progress).run();
-    if (finished && !plugin.empty()) {
-      // As it was before anything was confirmed, also where a stopped run goes on.
-      const Fit first = fit(journal.recording(), {options.name, options.max_extra_mib, false});
-      finished = first.policy.rules.empty() ||
-                 confirm_policy(machine, journal, plan, first, plugin, progress);
+    finished = measure_policy(options, plan, launch, nccl.version, plugin, journal, progress);
+    whole = journal.recording();
+    if (finished && !task.bundles.empty()) {
+      const Fit base = fit(whole, {options.name, options.max_extra_mib});
+      const Weights weights = weigh(base, task.traffic, task.shape);
+      BundleTrials trials(
+          {launch, options.hang_limit_s, plugin, nccl.version,
+           static_cast<std::size_t>(options.search_bundles), options.max_extra_mib, started},
+          journal, sink, plan, base, weights, progress);
+      finished = trials.run();
+      whole = trials.recording();
     }
   }
   if (!finished) {
@@ -273,13 +335,11 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
                     path));
     return ExitCode::could_not_look;
   }
-  const LaunchRecord* const judging = journal.recording().find_launch(kFirstJudgingLaunch);
+  const LaunchRecord* const judging = whole.find_launch(kFirstJudgingLaunch);
   const std::string name =
       options.name.empty() ? default_name(header, plan, judging->nodes) : options.name;
-  const Fit result = fit(journal.recording(), {name, options.max_extra_mib});
-  std::optional<Prediction> prediction;
-  if (task.traffic) prediction = predict(result, *task.traffic, task.shape);
-  return conclude(result, prediction, options.out + "/policy.toml", options.json)
+  return conclude(judge_all(whole, {name, options.max_extra_mib}, task.traffic, task.shape, true),
+                  options.out + "/policy.toml", options.json)
              ? ExitCode::fine
              : ExitCode::could_not_look;
 }

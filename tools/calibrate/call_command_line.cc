@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 
+#include "tools/calibrate/bundles/bundle.hpp"
 #include "tools/calibrate/plan.hpp"
 #include "tools/common/words.hpp"
 
@@ -15,16 +16,12 @@ using calibrate::CallOptions;
 
 // NAME=VALUE. Only what NCCL reads can be stated in a policy, and some are ours to set.
 void add_variable(CallOptions& options, const std::string& text) {
-  const std::size_t equals = text.find('=');
-  if (equals == std::string::npos || !text.starts_with("NCCL_")) {
-    throw CLI::ValidationError("--env", fmt::format("\"{}\": allowed is NCCL_NAME=VALUE", text));
+  try {
+    const auto [name, value] = calibrate::parse_variable(text);
+    options.environment[name] = value;
+  } catch (const std::invalid_argument& problem) {
+    throw CLI::ValidationError("--env", problem.what());
   }
-  const std::string name = text.substr(0, equals);
-  if (name == "NCCL_TUNER_PLUGIN" || name.starts_with("NCCL_VERNIER_") || name == "NCCL_HOSTID" ||
-      name.starts_with("NCCL_DEBUG")) {
-    throw CLI::ValidationError("--env", fmt::format("{} is set by the measuring itself", name));
-  }
-  options.environment[name] = text.substr(equals + 1);
 }
 
 }  // namespace
@@ -89,6 +86,25 @@ void add_call_options(CLI::App& command, CallOptions& options, const std::string
   command.add_option("--nccl", options.nccl,
                      "libnccl.so.2 to measure (default: VLLM_NCCL_SO_PATH, what the loader finds, "
                      "the Python package nvidia.nccl)");
+}
+
+void add_bundle_option(CLI::App& command, std::vector<calibrate::Bundle>& bundles,
+                       const std::string& help) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--env-bundle",
+          [&bundles](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts) {
+              try {
+                bundles.push_back(calibrate::parse_bundle(text));
+              } catch (const std::invalid_argument& problem) {
+                throw CLI::ValidationError("--env-bundle", problem.what());
+              }
+            }
+          },
+          help)
+      ->type_name("\"NAME: NCCL_A=V NCCL_B=V\"")
+      ->allow_extra_args(false);
 }
 
 }  // namespace vernier

@@ -3,7 +3,9 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
+#include "tools/calibrate/bundles/bundle.hpp"
 #include "tools/calibrate/call_options.hpp"
 
 namespace vernier {
@@ -11,5 +13,9 @@ namespace vernier {
 // `env_help`: what --env is for.
 void add_call_options(CLI::App& command, calibrate::CallOptions& options,
                       const std::string& env_help);
+
+// --env-bundle, may be repeated.
+void add_bundle_option(CLI::App& command, std::vector<calibrate::Bundle>& bundles,
+                       const std::string& help);
 
 }  // namespace vernier

@@ -36,6 +36,23 @@ void add_traffic(CLI::App& command, Options& options) {
   workload::add_deployment_options(command, options.deployment, &model_config);
 }
 
+void add_bundles(CLI::App& command, Options& options) {
+  command
+      .add_option("--env-bundles", options.env_bundles,
+                  "try sets of variables, each with a policy of its own, against none: shipped "
+                  "(those that come with vernier), a file (docs/bundles-format.md), or none, which "
+                  "also leaves out those of --refit's recording")
+      ->type_name("shipped|FILE|none");
+  add_bundle_option(command, options.bundles, "try this set, too; may be repeated");
+  command.add_flag("--offer-conditional", options.offer_conditional,
+                   "try sets, too, that are safe only under a condition, which is printed");
+  command
+      .add_option("--search-bundles", options.search_bundles,
+                  "so many sets get a policy of their own at most, the most promising ones")
+      ->check(CLI::Range(0, 64).description(""))
+      ->capture_default_str();
+}
+
 void add_how(CLI::App& command, Options& options) {
   command
       .add_option("-o,--out", options.out,
@@ -89,13 +106,18 @@ void add_offline(CLI::App& command, Options& options) {
       "run the whole search against this measurements.jsonl (or .gz) instead of GPUs");
   replay->excludes(command.get_option("--model-config"));
   replay->excludes(command.get_option("--from-profile"));
+  for (const char* const bundles : {"--env-bundle", "--offer-conditional"}) {
+    replay->excludes(command.get_option(bundles));
+  }
   command.add_option("--seed", options.seed, "of the draws of a replay")
       ->needs(replay)
       ->capture_default_str();
-  command
-      .add_option("--refit", options.refit,
-                  "make the policy again from this measurements.jsonl (or .gz)")
-      ->excludes(replay);
+  auto* const refit = command.add_option(
+      "--refit", options.refit, "make the policy again from this measurements.jsonl (or .gz)");
+  refit->excludes(replay);
+  for (const char* const bundles : {"--env-bundle", "--offer-conditional"}) {
+    refit->excludes(command.get_option(bundles));
+  }
 }
 
 }  // namespace
@@ -107,10 +129,16 @@ void add_calibrate_command(CLI::App& app, Action& action) {
   add_call_options(command, *options,
                    "measure under this variable, which then is a condition of the policy; may be "
                    "repeated");
+  add_bundles(command, *options);
   add_traffic(command, *options);
   add_how(command, *options);
   add_offline(command, *options);
   command.callback([options, &action] {
+    const bool recorded = !options->replay.empty() || !options->refit.empty();
+    if (recorded && !options->env_bundles.empty() && options->env_bundles != "none") {
+      throw CLI::ValidationError("--env-bundles",
+                                 "a recording has its own; allowed with it is none");
+    }
     action = [options] {
       if (!options->replay.empty()) return calibrate::replay(*options);
       if (!options->refit.empty()) return calibrate::refit(*options);
@@ -124,9 +152,11 @@ void add_calibrate_command(CLI::App& app, Action& action) {
       "model or a profile, it says last what that is worth to it; with --refit, too, for another\n"
       "one. The method is docs/measuring.md. Exit status 0 with or without rules, 3 where it could "
       "not\n"
-      "measure or was stopped.\n"
+      "measure or was stopped. A set of variables, with its own policy, is compared\n"
+      "with no set and its policy, launch by launch, and is in the policy only if it wins.\n"
       "Example: vernier calibrate --ranks 4 --out tp4\n"
       "         vernier calibrate --model-config config.json --tp 4 --out tp4\n"
+      "         vernier calibrate --ranks 4 --env-bundles shipped --out tp4\n"
       "         vernier calibrate --emulate-nodes 2 --sizes 1KiB..1MiB --out two-nodes");
 }
 

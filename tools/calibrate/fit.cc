@@ -223,6 +223,10 @@ void describe_machine(Policy& policy, const Json& header, const Fit& fit, int la
     const std::string value = header_text(header, "plan", key);
     if (!value.empty()) facts.emplace_back(key, value);
   }
+  for (const char* const key : {"name", "safe"}) {
+    const std::string value = header_text(header, "bundle", key);
+    if (!value.empty()) facts.emplace_back(fmt::format("bundle_{}", key), value);
+  }
   facts.emplace_back("launches", std::int64_t{launches});
   facts.emplace_back("null_run", fmt::format("{:.3f} to {:.3f} over {} points", fit.null.lowest,
                                              fit.null.highest, fit.null.points));

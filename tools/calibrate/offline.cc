@@ -83,12 +83,11 @@ std::optional<workload::Workload> traffic_of(const Options& options, const Json&
   return model_traffic(options, machine, shape_of(header).nodes);
 }
 
-std::optional<Prediction> prediction_of(const Fit& fit, const Options& options,
-                                        const Json& header) {
-  const auto traffic = traffic_of(options, header);
-  if (!traffic) return std::nullopt;
-  (void)points_of(*traffic, shape_of(header));  // refuses what this machine cannot say anything of
-  return predict(fit, *traffic, shape_of(header));
+// Refuses what this machine cannot say anything of.
+std::optional<workload::Workload> usable_traffic(const Options& options, const Json& header) {
+  auto traffic = traffic_of(options, header);
+  if (traffic) (void)points_of(*traffic, shape_of(header));
+  return traffic;
 }
 
 template <typename Work>
@@ -107,10 +106,12 @@ ExitCode refit(const Options& options) {
   return guarded([&] {
     const Recording recording = must_read(options.refit);
     const std::string name = options.name.empty() ? name_from(options.refit) : options.name;
-    const Fit result = fit(recording, {name, options.max_extra_mib});
-    const auto prediction = prediction_of(result, options, recording.header);
+    // "none" leaves out those that the recording has; others it cannot have.
+    const Conclusion conclusion = judge_all(
+        recording, {name, options.max_extra_mib}, usable_traffic(options, recording.header),
+        shape_of(recording.header), options.env_bundles != "none");
     std::filesystem::create_directories(options.out);
-    return conclude(result, prediction, options.out + "/policy.toml", options.json)
+    return conclude(conclusion, options.out + "/policy.toml", options.json)
                ? ExitCode::fine
                : ExitCode::could_not_look;
   });
@@ -131,13 +132,19 @@ ExitCode replay(const Options& options) {
       }
     }
     const std::string name = options.name.empty() ? name_from(options.replay) : options.name;
-    const Fit result = fit(journal.recording(), {name, options.max_extra_mib});
-    const auto prediction = prediction_of(result, options, recording.header);
+    const Conclusion conclusion =
+        judge_all(journal.recording(), {name, options.max_extra_mib},
+                  usable_traffic(options, recording.header), shape_of(recording.header), false);
     std::filesystem::create_directories(options.out);
-    if (!conclude(result, prediction, options.out + "/policy.toml", options.json)) {
+    if (!conclude(conclusion, options.out + "/policy.toml", options.json)) {
       return ExitCode::could_not_look;
     }
-    const std::string truth = judge_by_truth(result, recording, machine);
+    if (!recording.bundles.empty()) {
+      print_talk(
+          "vernier: note: only what was measured without a bundle is replayed; --refit "
+          "decides about the bundles");
+    }
+    const std::string truth = judge_by_truth(conclusion.fit, recording, machine);
     if (options.json) {
       print_talk(truth);
     } else {

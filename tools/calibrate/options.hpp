@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "tools/calibrate/bundles/bundle.hpp"
 #include "tools/calibrate/call_options.hpp"
 #include "tools/common/command.hpp"
 #include "tools/workload/deployment.hpp"
@@ -19,6 +21,12 @@ struct Options : CallOptions {
   int launches = 8;
   int pairs = 8;
   double max_extra_mib = 256;
+  // Environment bundles: "none", "shipped" or a file, and those of the command line. Empty: those
+  // of the recording, where there is one, and none else.
+  std::string env_bundles;
+  std::vector<Bundle> bundles;
+  bool offer_conditional = false;
+  int search_bundles = 3;  // how many get a policy of their own at most
   double hang_limit_s = 30;
   double budget_s = 0;
   bool exhaustive = false;

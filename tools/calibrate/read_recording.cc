@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <stdexcept>
@@ -44,11 +45,7 @@ Enum one_of(const std::array<Enum, N>& values, const Json& json, const char* nam
   throw Malformed(fmt::format("\"{}\" is \"{}\", which is not known", name, found));
 }
 
-Phase phase_of(const Json& json) {
-  return one_of(
-      std::array{Phase::pilot, Phase::screen, Phase::shortlist, Phase::validate, Phase::confirm},
-      json, "phase");
-}
+Phase phase_of(const Json& json) { return one_of(kPhases, json, "phase"); }
 Mode mode_of(const Json& json) { return one_of(kModes, json, "mode"); }
 Outcome outcome_of(const Json& json) {
   return one_of(
@@ -113,15 +110,42 @@ SampleRecord samples_of(const Json& json) {
   return record;
 }
 
+void add(Recording& recording, const Json& json);
+
+void add_of_bundle(Recording& recording, const Json& json) {
+  const std::string name = text(json, "bundle");
+  const auto found =
+      std::find_if(recording.bundles.begin(), recording.bundles.end(),
+                   [&](const BundleRecording& bundle) { return bundle.name == name; });
+  if (found == recording.bundles.end()) {
+    throw Malformed(fmt::format("the header has no bundle \"{}\"", name));
+  }
+  const Json& seen = member(json, "seen");
+  if (!seen.is_object()) throw Malformed("\"seen\" is not an object");
+  const std::string kind = text(seen, "record");
+  if (kind == "header" || kind == "bundle") {
+    throw Malformed(fmt::format("record \"{}\" of a bundle", kind));
+  }
+  add(found->recording, seen);
+}
+
 void add(Recording& recording, const Json& json) {
   const std::string kind = text(json, "record");
   if (kind == "header") {
     if (integer(json, "schema") != kRecordingSchema) throw Malformed("only schema 1 is known");
     recording.header = json;
+    recording.bundles = empty_bundles(json);
+  } else if (kind == "bundle") {
+    add_of_bundle(recording, json);
+  } else if (kind == "rejected") {
+    recording.rejections.push_back({text(json, "reason")});
   } else if (kind == "launch") {
     recording.launches.push_back({integer(json, "launch"), integer(json, "nodes"),
                                   integer(json, "comm_channels"), integer(json, "sm_mhz"),
                                   integer(json, "memory_mhz")});
+    if (json.contains("used_mib")) {
+      recording.launches.back().used_mib = number(json["used_mib"], "used_mib");
+    }
   } else if (kind == "survey") {
     recording.surveys.push_back(survey_of(json));
   } else if (kind == "switch") {

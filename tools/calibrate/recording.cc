@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/calibrate/recording.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 
+#include "tools/calibrate/bundles/bundle.hpp"
+#include "tools/common/json_members.hpp"
 #include "vernier/policy.hpp"
 
 namespace vernier::calibrate {
 namespace {
 
-constexpr std::array<std::string_view, 5> kPhaseNames = {"pilot", "screen", "shortlist", "validate",
-                                                         "confirm"};
+constexpr std::array<std::string_view, kPhases.size()> kPhaseNames = {
+    "pilot", "screen", "shortlist", "validate", "confirm", "alone", "decide"};
 constexpr std::array<std::string_view, 3> kModeNames = {"graph", "eager", "host"};
 constexpr std::array<std::string_view, 5> kOutcomeNames = {"exact", "wrong", "hung", "crashed",
                                                            "refused"};
@@ -57,9 +61,11 @@ const CheckRecord* Recording::find_check(const Point& point,
 }
 
 Json to_json(const LaunchRecord& record) {
-  return {{"record", "launch"},      {"launch", record.launch},
-          {"nodes", record.nodes},   {"comm_channels", record.comm_channels},
-          {"sm_mhz", record.sm_mhz}, {"memory_mhz", record.memory_mhz}};
+  Json json{{"record", "launch"},      {"launch", record.launch},
+            {"nodes", record.nodes},   {"comm_channels", record.comm_channels},
+            {"sm_mhz", record.sm_mhz}, {"memory_mhz", record.memory_mhz}};
+  if (record.used_mib) json["used_mib"] = rounded(*record.used_mib);
+  return json;
 }
 
 Json to_json(const SurveyRecord& record) {
@@ -111,6 +117,33 @@ Json to_json(const MemoryRecord& record) {
           {"launch", record.launch},
           {"algorithm", name_of(record.algorithm)},
           {"added_mib", rounded(record.added_mib)}};
+}
+
+Json to_json(const RejectionRecord& record) {
+  return {{"record", "rejected"}, {"reason", record.reason}};
+}
+
+std::vector<BundleRecording> empty_bundles(const Json& header) {
+  std::vector<BundleRecording> all;
+  const auto bundles = header.find("bundles");
+  if (bundles == header.end()) return all;
+  if (!bundles->is_object()) throw Malformed("\"bundles\" is not an object");
+  for (const auto& [name, json] : bundles->items()) {
+    const Bundle bundle = bundle_of(json);
+    BundleRecording& one = all.emplace_back();
+    one.name = name;
+    one.recording.header = header;
+    one.recording.header.erase("bundles");
+    one.recording.header["bundle"] = json;
+    for (const auto& [variable, value] : bundle.variables) {
+      one.recording.header["set_environment"][variable] = value;
+    }
+  }
+  return all;
+}
+
+std::string line_of_bundle(const std::string& name, const std::string& line) {
+  return fmt::format(R"({{"record":"bundle","bundle":{},"seen":{}}})", Json(name).dump(), line);
 }
 
 }  // namespace vernier::calibrate

@@ -21,8 +21,12 @@ namespace vernier::calibrate {
 inline constexpr int kRecordingSchema = 1;
 
 // Launches count from 0. The first ones look for candidates, the others judge them, the last ones
-// run the finished policy through the plugin.
-enum class Phase { pilot, screen, shortlist, validate, confirm };
+// run the finished policy through the plugin. `alone` and `decide` compare environment bundles with
+// no bundle, in launches of their own numbers (bundles/trial.hpp).
+enum class Phase { pilot, screen, shortlist, validate, confirm, alone, decide };
+inline constexpr std::array kPhases{Phase::pilot,    Phase::screen,  Phase::shortlist,
+                                    Phase::validate, Phase::confirm, Phase::alone,
+                                    Phase::decide};
 // graph and eager: time on the GPU. host: what an eager call keeps the calling thread.
 enum class Mode { graph, eager, host };
 inline constexpr std::array kModes{Mode::graph, Mode::eager, Mode::host};
@@ -35,6 +39,9 @@ struct LaunchRecord {
   int comm_channels;  // comm->nChannels; 32 where NCCL's log does not say
   int sm_mhz;         // clocks of the first GPU when all ranks ran; 0: not known
   int memory_mhz;
+  // Of launches of Phase::alone: GPU memory in use after NCCL's own choices at all points, the
+  // largest of all ranks.
+  std::optional<double> used_mib = {};
 };
 
 // What NCCL says of a call before it is run.
@@ -66,8 +73,9 @@ struct Arm {
   std::string name;                          // a configuration, kNullArm or kPolicyArm
   std::vector<std::vector<float>> times_us;  // [pair][replay]; one number a pair but for graphs
 };
-inline constexpr std::string_view kNullArm = "null";      // NCCL's own choice once more
-inline constexpr std::string_view kPolicyArm = "policy";  // the finished policy (Phase::confirm)
+inline constexpr std::string_view kNullArm = "null";  // NCCL's own choice once more
+// The finished policy (Phase::confirm, Phase::decide).
+inline constexpr std::string_view kPolicyArm = "policy";
 
 // Pair i of all arms was measured in one round, in fresh captures.
 struct SampleRecord {
@@ -88,9 +96,16 @@ struct MemoryRecord {
   double added_mib;
 };
 
+// Of a bundle: NCCL does not start under it, or cannot run what is to be measured.
+struct RejectionRecord {
+  std::string reason;
+};
+
 // Numbers are kept to hundredths: below every timer that was read. Rounded before they are used, so
 // that a policy made from the file is the one that was made while measuring.
 [[nodiscard]] double rounded(double value);
+
+struct BundleRecording;
 
 struct Recording {
   Json header;  // machine, NCCL, environment, plan, command
@@ -100,6 +115,8 @@ struct Recording {
   std::vector<CheckRecord> checks;
   std::vector<SampleRecord> samples;
   std::vector<MemoryRecord> memory;
+  std::vector<RejectionRecord> rejections;
+  std::vector<BundleRecording> bundles;  // in the header's order
 
   [[nodiscard]] const SurveyRecord* find_survey(const Point& point) const;
   [[nodiscard]] const LaunchRecord* find_launch(int launch) const;
@@ -107,6 +124,19 @@ struct Recording {
   [[nodiscard]] const CheckRecord* find_check(const Point& point,
                                               const Configuration& configuration) const;
 };
+
+// What was seen under an environment bundle: records as of a calibration of its own, whose header
+// has the bundle's variables as part of its environment.
+struct BundleRecording {
+  std::string name;
+  Recording recording;
+};
+
+// For each bundle of the header a recording that holds nothing yet. Throws Malformed.
+[[nodiscard]] std::vector<BundleRecording> empty_bundles(const Json& header);
+
+// A line that another recording of this bundle would be kept as, as it is in the file.
+[[nodiscard]] std::string line_of_bundle(const std::string& name, const std::string& line);
 
 // nullptr: it was not measured there.
 [[nodiscard]] const Arm* find_arm(const SampleRecord& record, std::string_view name);
@@ -117,6 +147,7 @@ struct Recording {
 [[nodiscard]] Json to_json(const CheckRecord& record);
 [[nodiscard]] Json to_json(const SampleRecord& record);
 [[nodiscard]] Json to_json(const MemoryRecord& record);
+[[nodiscard]] Json to_json(const RejectionRecord& record);
 
 struct ReadRecording {
   std::optional<Recording> recording;

@@ -9,6 +9,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "tools/calibrate/bundles/report.hpp"
 #include "tools/calibrate/report.hpp"
 #include "tools/common/output.hpp"
 #include "tools/common/output_file.hpp"
@@ -47,7 +48,7 @@ void LineFile::add(const std::string& line) {
 
 std::string header_difference(const Json& there, const Json& here) {
   for (const char* const section :
-       {"machine", "nccl", "environment", "set_environment", "plan", "traffic"}) {
+       {"machine", "nccl", "environment", "set_environment", "plan", "traffic", "bundles"}) {
     const Json& a = at(there, section);
     const Json& b = at(here, section);
     std::set<std::string> keys;
@@ -85,24 +86,22 @@ Plan plan_of(const Recording& recording) {
   return plan;
 }
 
-bool conclude(const Fit& fit, const std::optional<Prediction>& prediction,
-              const std::string& policy_path, bool json) {
-  const std::string problem =
-      write_output(policy_path, write_policy(fit.policy, WithEvidence::yes));
-  if (!problem.empty()) {
-    print_talk(fmt::format("vernier: error: {}: {}", policy_path, problem));
-    return false;
+Conclusion judge_all(const Recording& recording, const FitOptions& options,
+                     const std::optional<workload::Workload>& traffic, const Shape& shape,
+                     bool bundles) {
+  Conclusion all{fit(recording, options), {}, {}, {}};
+  const bool tried = bundles && !recording.bundles.empty();
+  if (traffic) all.prediction = predict(all.fit, *traffic, shape);
+  if (tried) {
+    all.weights = weigh(all.fit, traffic, shape);
+    all.trial = judge_bundles(recording, all.fit, options, all.weights);
   }
-  if (json) {
-    Json document = to_json(fit);
-    document["policy"] = policy_path;
-    if (prediction) {
-      document["verdict"] = verdict(*prediction);
-      document["prediction"] = to_json(*prediction);
-    }
-    print_json(document);
-    return true;
-  }
+  return all;
+}
+
+namespace {
+
+void print_details(const Fit& fit, const std::string& policy_path) {
   print_result(table_text(fit));
   print_result("");
   print_result(
@@ -118,12 +117,53 @@ bool conclude(const Fit& fit, const std::optional<Prediction>& prediction,
     print_result("Left out for --max-extra-mib: " + left_out + ".");
   }
   if (const std::string text = eager_text(fit); !text.empty()) print_result(text + ".");
-  if (!prediction) {
-    print_result(verdict(fit));
+}
+
+void print_json_document(const Conclusion& conclusion, const BundleResult* best,
+                         const std::string& policy_path) {
+  Json document = to_json(best != nullptr ? *best->fit : conclusion.fit);
+  document["policy"] = policy_path;
+  // It is of no bundle.
+  if (conclusion.prediction && best == nullptr) {
+    document["verdict"] = verdict(*conclusion.prediction);
+    document["prediction"] = to_json(*conclusion.prediction);
+  }
+  if (conclusion.trial) {
+    document["bundle"] = best != nullptr ? Json(best->bundle.name) : Json();
+    document["bundles"] = to_json(*conclusion.trial);
+    if (best != nullptr) document["verdict"] = verdict(*conclusion.trial);
+  }
+  print_json(document);
+}
+
+}  // namespace
+
+bool conclude(const Conclusion& conclusion, const std::string& policy_path, bool json) {
+  const BundleResult* const best = conclusion.trial ? conclusion.trial->best() : nullptr;
+  const Fit& chosen = best != nullptr ? *best->fit : conclusion.fit;
+  const std::string problem =
+      write_output(policy_path, write_policy(chosen.policy, WithEvidence::yes));
+  if (!problem.empty()) {
+    print_talk(fmt::format("vernier: error: {}: {}", policy_path, problem));
+    return false;
+  }
+  if (json) {
+    print_json_document(conclusion, best, policy_path);
     return true;
   }
-  print_result("\n" + gain_text(*prediction) + "\n");
-  print_result(verdict(*prediction));
+  if (best != nullptr) print_result(fmt::format("Under bundle {}:", best->bundle.name));
+  print_details(chosen, policy_path);
+  if (conclusion.trial) {
+    print_result("\n" + table_text(*conclusion.trial, conclusion.weights) + "\n");
+    print_result(verdict(*conclusion.trial));
+    if (best != nullptr) return true;
+  }
+  if (!conclusion.prediction) {
+    print_result(verdict(chosen));
+    return true;
+  }
+  print_result("\n" + gain_text(*conclusion.prediction) + "\n");
+  print_result(verdict(*conclusion.prediction));
   return true;
 }
 

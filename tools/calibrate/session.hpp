@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "tools/calibrate/bundles/trial.hpp"
 #include "tools/calibrate/fit.hpp"
 #include "tools/calibrate/gain.hpp"
 #include "tools/calibrate/journal.hpp"
@@ -33,9 +34,21 @@ class LineFile {
 // The plan that a header states. Throws std::runtime_error where it does not.
 [[nodiscard]] Plan plan_of(const Recording& recording);
 
-// Writes the policy and says what came of it, to stdout. Returns false when the file cannot be
-// written; that is said too.
-[[nodiscard]] bool conclude(const Fit& fit, const std::optional<Prediction>& prediction,
-                            const std::string& policy_path, bool json);
+// What a recording comes to.
+struct Conclusion {
+  Fit fit;                               // of no bundle
+  std::optional<Prediction> prediction;  // of `fit`, for the traffic
+  std::optional<Trial> trial;            // of its bundles, where it has any
+  Weights weights;                       // of the trial
+};
+// `bundles`: whether those of the recording count.
+[[nodiscard]] Conclusion judge_all(const Recording& recording, const FitOptions& options,
+                                   const std::optional<workload::Workload>& traffic,
+                                   const Shape& shape, bool bundles);
+
+// Writes the policy, of the bundle that won where one did, and says what came of it, to stdout.
+// Returns false when the file cannot be written; that is said too.
+[[nodiscard]] bool conclude(const Conclusion& conclusion, const std::string& policy_path,
+                            bool json);
 
 }  // namespace vernier::calibrate

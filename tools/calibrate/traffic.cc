@@ -131,6 +131,32 @@ std::optional<Point> point_of(Collective collective, std::uint64_t nbytes, int r
   return point.nbytes == 0 ? std::nullopt : std::optional(point);
 }
 
+std::map<Point, Calls> calls_of(const Workload& traffic, const Shape& shape) {
+  std::map<Point, Calls> all;
+  double steps = 0;
+  for (const workload::Step& step : traffic.steps) {
+    if (step.phase != workload::Phase::decode) continue;
+    ++steps;
+    for (const workload::Call& call : step.calls) {
+      const auto point = point_of(call.collective, call.nbytes, call.ranks, call.nodes, shape);
+      if (!point || !call.reaches_nccl()) continue;
+      (call.captured ? all[*point].captured : all[*point].eager) += static_cast<double>(call.calls);
+    }
+  }
+  for (auto& [point, calls] : all) {
+    calls.captured /= steps;
+    calls.eager /= steps;
+  }
+  if (steps > 0) return all;
+  for (const Size& size : traffic.sizes) {
+    const auto point = point_of(size.collective, size.nbytes, size.ranks, size.nodes, shape);
+    if (!point) continue;
+    all[*point].captured += static_cast<double>(size.captured);
+    all[*point].eager += static_cast<double>(size.calls - size.captured);
+  }
+  return all;
+}
+
 std::vector<Point> points_of(const Workload& traffic, const Shape& shape) {
   if (traffic.sizes.empty()) {
     throw std::runtime_error(fmt::format(

@@ -4,6 +4,7 @@
 // kept in the header of the recording.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -39,6 +40,15 @@ struct Shape {
 // The point at which a call of the traffic is measured; nullopt: of another shape, or not at all.
 [[nodiscard]] std::optional<Point> point_of(Collective collective, std::uint64_t nbytes, int ranks,
                                             int nodes, const Shape& shape);
+
+// How often the calls of a point come in a mean decode step, or in all that was counted; what was
+// not measured is not there.
+struct Calls {
+  double captured = 0;
+  double eager = 0;
+};
+[[nodiscard]] std::map<Point, Calls> calls_of(const workload::Workload& traffic,
+                                              const Shape& shape);
 
 // What to measure. Never empty: then nothing reaches NCCL, or not on such a communicator.
 [[nodiscard]] std::vector<Point> points_of(const workload::Workload& traffic, const Shape& shape);

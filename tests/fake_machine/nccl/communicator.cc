@@ -17,6 +17,7 @@
 #include "tests/fake_machine/nccl/exchange.hpp"
 #include "tests/fake_machine/nccl/log.hpp"
 #include "tests/fake_machine/nccl/truth.hpp"
+#include "tests/fake_machine/nccl/variables.hpp"
 #include "tests/fake_machine/nccl/work.hpp"
 
 namespace vernier::fake_machine {
@@ -63,6 +64,10 @@ Communicator::Communicator(const IdContent& id, int ranks, int rank)
 std::shared_ptr<Communicator> Communicator::create(const IdContent& id, int ranks, int rank,
                                                    ncclResult_t& result) {
   result = ncclInvalidUsage;
+  if (refuses_communicators()) {
+    std::fprintf(stderr, "fake NCCL: NCCL_FAKE_MODE: unrecognized value\n");
+    return nullptr;
+  }
   std::shared_ptr<Communicator> comm(new Communicator(id, ranks, rank));
   if (comm->has_duplicate_device()) {
     std::fprintf(stderr, "fake NCCL: two ranks of one host use the same GPU\n");
@@ -90,6 +95,10 @@ bool Communicator::has_duplicate_device() const {
 }
 
 void Communicator::take_memory(int algorithm) {
+  if (connected_.empty()) {
+    fake_cuda_take_memory(more_bytes());
+    taken_bytes_ += more_bytes();
+  }
   if (!connected_.insert(algorithm).second) return;
   const std::size_t nbytes = algorithm == NCCL_ALGO_RING ? kRingBytes : kOtherBytes;
   fake_cuda_take_memory(nbytes);
@@ -129,7 +138,8 @@ ncclResult_t Communicator::choose(const Call& call, bool captured, Chosen& chose
   const int cell = outcome.algorithm * kProtocols + outcome.protocol;
   chosen.predicted_us = outcome.after[cell];
   chosen.true_us =
-      true_us(shape_, call.func, total, model, cell, chosen.decision.channels, by_default);
+      true_us(shape_, call.func, total, model, cell, chosen.decision.channels, by_default) *
+      time_factor(total, outcome.protocol);
   chosen.fault = faults_.find(
       static_cast<Collective>(call.func), total,
       {static_cast<Algorithm>(outcome.algorithm), static_cast<Protocol>(outcome.protocol)},
@@ -145,6 +155,10 @@ ncclResult_t Communicator::call(const Call& call, Stream* stream) {
     return ncclInvalidArgument;
   }
   if (call.count == 0) return ncclSuccess;
+  if (call.func == ncclFuncAllGather && refuses_allgather()) {
+    std::fprintf(stderr, "fake NCCL: no algorithm/protocol available for function AllGather\n");
+    return ncclInvalidUsage;
+  }
   const Extent extent = extent_of(call, shape_.ranks);
   const bool sends = call.func != ncclFuncBroadcast || meeting_.rank() == call.root;
   if ((sends && !fake_cuda_owns(call.send, extent.send_bytes)) ||
