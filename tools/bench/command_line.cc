@@ -42,6 +42,7 @@ void add_bench_command(CLI::App& app, Action& action) {
     if (!options->compare.empty() && options->collectives.size() != 1) {
       throw CLI::ValidationError("--compare", "needs one collective: add --collectives NAME");
     }
+    find_place_in_job(*options);
     action = [options] { return bench::run_bench(*options); };
   });
   command.footer(

@@ -8,6 +8,8 @@
 
 #include "tools/bench/bench.hpp"
 #include "tools/calibrate/fit.hpp"
+#include "tools/calibrate/live/agent.hpp"
+#include "tools/calibrate/live/agents.hpp"
 #include "tools/calibrate/live/confirm_policy.hpp"
 #include "tools/calibrate/live/find_nccl.hpp"
 #include "tools/calibrate/live/gpu_machine.hpp"
@@ -191,7 +193,7 @@ void print(const std::vector<Row>& rows, const Options& options, int ranks) {
   print_result(text);
 }
 
-ExitCode measure_and_print(const Options& options) {
+ExitCode measure_and_print(const Options& options, calibrate::Agents& agents) {
   const Policy policy = read_policy(options.policy);
   const auto inline_policy = encode_inline(policy);
   if (!inline_policy) throw MachineError(options.policy + ": too long to be handed to the ranks");
@@ -199,7 +201,10 @@ ExitCode measure_and_print(const Options& options) {
   const std::string plugin = calibrate::find_plugin(options.plugin);
   if (plugin.empty()) throw MachineError("no libnccl-tuner-vernier.so here: name it by --plugin");
   const calibrate::NcclLibrary nccl = calibrate::open_nccl(calibrate::find_nccl(options.nccl).file);
-  const int ranks = calibrate::usable_ranks(options.ranks, options.emulate_nodes);
+  if (options.task) agents.gather(options, options.plugin);
+  const calibrate::RankPlaces places =
+      calibrate::place_ranks(options.ranks, options.emulate_nodes, agents);
+  const int ranks = places.ranks;
   const std::uint32_t element_bytes =
       calibrate::find_data_type(options.data_type).value().element_bytes;
   std::vector<Point> points = calibrate::make_points(
@@ -208,7 +213,8 @@ ExitCode measure_and_print(const Options& options) {
 
   const Scratch scratch;
   calibrate::GpuMachine machine(
-      calibrate::local_launch(options, nccl.path, ranks, points, scratch.path()), kHangLimitS);
+      calibrate::local_launch(options, nccl.path, ranks, points, scratch.path()), kHangLimitS,
+      agents);
   Bench bench(options, machine, std::move(points));
   if (!bench.run(plugin, *inline_policy)) {
     print_talk("vernier: stopped");
@@ -217,7 +223,7 @@ ExitCode measure_and_print(const Options& options) {
   std::vector<Row> rows;
   for (std::size_t i = 0; i < bench.points().size(); ++i) {
     rows.push_back(row_of(bench.points()[i], bench.samples()[i], policy, compared, ranks,
-                          options.emulate_nodes, element_bytes));
+                          places.nodes, element_bytes));
   }
   print(rows, options, ranks);
   const bool regresses = std::any_of(
@@ -230,9 +236,17 @@ ExitCode measure_and_print(const Options& options) {
 ExitCode run_bench(const Options& options) {
   // For everything that looks at it, as in calibrate.
   for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
+  if (options.task && options.task->rank > 0) {
+    return calibrate::serve_as_agent(options, options.plugin);
+  }
+  calibrate::Agents agents;  // outlives the error messages, as in calibrate
   try {
     (void)calibrate::cuda_driver();
-    return measure_and_print(options);
+    return measure_and_print(options, agents);
+  } catch (const calibrate::RollCallError& error) {
+    print_talk(std::string("vernier bench: error: ") + error.what());
+    if (options.format == "json") print_json(error.details());
+    return ExitCode::could_not_look;
   } catch (const std::exception& error) {
     print_talk(std::string("vernier bench: error: ") + error.what());
     return ExitCode::could_not_look;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// vernier calibrate, on the GPUs of this machine.
+// vernier calibrate, on GPUs.
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -9,6 +9,8 @@
 #include <ctime>
 #include <filesystem>
 
+#include "tools/calibrate/live/agent.hpp"
+#include "tools/calibrate/live/agents.hpp"
 #include "tools/calibrate/live/confirm_policy.hpp"
 #include "tools/calibrate/live/find_nccl.hpp"
 #include "tools/calibrate/live/fingerprint.hpp"
@@ -163,20 +165,24 @@ struct Task {
   Plan plan;
 };
 
-Task make_task(const Options& options) {
+Task make_task(const Options& options, const Agents& agents) {
   Task task;
   if (!options.from_profile.empty()) task.traffic = read_profiled_traffic(options.from_profile);
   Plan& plan = task.plan;
-  plan.ranks = usable_ranks(asked_ranks(options, task.traffic), options.emulate_nodes);
+  const RankPlaces places =
+      place_ranks(asked_ranks(options, task.traffic), options.emulate_nodes, agents);
+  plan.ranks = places.ranks;
   plan.element_bytes = find_data_type(options.data_type).value().element_bytes;
   plan.judging_launches = options.launches;
   plan.pairs = options.pairs;
   plan.exhaustive = options.exhaustive;
   plan.budget_s = options.budget_s;
-  task.machine = describe_machine(plan.ranks);
-  task.shape = {plan.ranks, options.emulate_nodes, plan.element_bytes};
+  task.machine = describe_machine(places.gpus_here);
+  task.machine["gpus"] = plan.ranks;
+  if (agents.gathered()) task.machine["nodes"] = places.nodes;
+  task.shape = {plan.ranks, places.nodes, plan.element_bytes};
   if (!options.model_config.empty()) {
-    task.traffic = model_traffic(options, task.machine, options.emulate_nodes);
+    task.traffic = model_traffic(options, task.machine, places.nodes);
   }
   plan.points = task.traffic ? points_of(*task.traffic, task.shape)
                              : make_points(options.collectives, parse_sizes(options.sizes),
@@ -218,11 +224,11 @@ Json make_header(const Options& options, const NcclLibrary& nccl, const Task& ta
   return header;
 }
 
-ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
-  const Task task = make_task(options);
+ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl, Agents& agents) {
+  const Task task = make_task(options, agents);
   const Plan& plan = task.plan;
   const Json header = make_header(options, nccl, task);
-  for (const std::string& line : busy_gpus(plan.ranks)) {
+  for (const std::string& line : agents.gathered() ? agents.busy() : busy_gpus(plan.ranks)) {
     say(options, "warning: " + line + "; times will be noisy");
   }
   if (options.dry_run) {
@@ -254,7 +260,7 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
   if (plugin.empty()) say(options, "note: no libnccl-tuner-vernier.so: nothing will be confirmed");
   GpuMachine machine(
       local_launch(options, nccl.path, plan.ranks, plan.points, options.out + "/logs"),
-      options.hang_limit_s);
+      options.hang_limit_s, agents);
   bool finished = false;
   {
     TerminalProgress progress(options.quiet);
@@ -289,6 +295,8 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
 ExitCode calibrate(const Options& options) {
   // For everything that looks at it: NCCL in the ranks, and what is written down about the machine.
   for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
+  if (options.task && options.task->rank > 0) return serve_as_agent(options, options.plugin);
+  Agents agents;  // outlives the error messages: a launcher ends all tasks when one has left
   try {
     (void)cuda_driver();
     const FoundNccl found = find_nccl(options.nccl);
@@ -302,7 +310,12 @@ ExitCode calibrate(const Options& options) {
           "measured in one communicator; NCCL 2.22 to 2.26 and 2.27.5 or later can, 2.28.9 for one",
           format_nccl_version(nccl.version)));
     }
-    return measure_and_fit(options, nccl);
+    if (options.task) agents.gather(options, options.plugin);
+    return measure_and_fit(options, nccl, agents);
+  } catch (const RollCallError& error) {
+    print_talk(std::string("vernier: error: ") + error.what());
+    if (options.json) print_json(error.details());
+    return ExitCode::could_not_look;
   } catch (const std::exception& error) {
     print_talk(std::string("vernier: error: ") + error.what());
     return ExitCode::could_not_look;

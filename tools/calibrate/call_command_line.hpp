@@ -12,4 +12,8 @@ namespace vernier {
 void add_call_options(CLI::App& command, calibrate::CallOptions& options,
                       const std::string& env_help);
 
+// For a command that is about to measure: which rank of a launcher's job this process is.
+// CLI::ValidationError where the environment does not say it clearly.
+void find_place_in_job(calibrate::CallOptions& options);
+
 }  // namespace vernier
