@@ -179,7 +179,7 @@ Task make_task(const Options& options, const Agents& agents) {
   plan.budget_s = options.budget_s;
   task.machine = describe_machine(places.gpus_here);
   task.machine["gpus"] = plan.ranks;
-  if (agents.gathered()) task.machine["nodes"] = places.nodes;
+  if (agents.gathered() && agents.hosts() > 1) task.machine["hosts"] = agents.hosts();
   task.shape = {plan.ranks, places.nodes, plan.element_bytes};
   if (!options.model_config.empty()) {
     task.traffic = model_traffic(options, task.machine, places.nodes);

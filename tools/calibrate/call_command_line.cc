@@ -119,7 +119,12 @@ void find_place_in_job(CallOptions& options) {
   } catch (const std::invalid_argument& error) {
     throw CLI::ValidationError("the launcher's variables", error.what());
   }
-  if (!options.task) return;
+  if (!options.task) {
+    if (options.rendezvous.empty()) return;
+    throw CLI::ValidationError("--rendezvous",
+                               "no launcher started several tasks: RANK, OMPI_COMM_WORLD_RANK, "
+                               "PMI_RANK or SLURM_PROCID would say which one this is");
+  }
   try {
     options.meeting =
         calibrate::find_rendezvous(options.rendezvous, *options.task, host.data(), variable);

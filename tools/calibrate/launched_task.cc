@@ -103,7 +103,7 @@ std::optional<LaunchedTask> find_launched_task(const ReadVariable& variable) {
 Rendezvous parse_rendezvous(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   std::string host = text.substr(0, colon == std::string::npos ? 0 : colon);
-  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
   if (host.empty() || (!bracketed && host.find(':') != std::string::npos)) {
     throw std::invalid_argument(fmt::format(

@@ -85,6 +85,7 @@ class Agent {
   // Until the end of the run; MachineError where rank 0 is gone.
   void serve(Json said) {
     while (!said.contains("end")) {
+      if (said.contains("refused")) throw MachineError(said["refused"].get<std::string>());
       if (said.contains("start")) start(said["start"]);
       if (said.contains("stop") && running_) report("was stopped");
       said = next();

@@ -8,6 +8,7 @@
 //                  {"start": {...}}   a rank, with this setup and environment
 //                  {"stop": true}     kill it
 //                  {"end": true}      the run is over
+//                  {"refused": text}  not of this job
 //   from an agent  {"ended": "was killed by signal 9 (Killed)"}   exactly once for each start
 //
 // A connection that closes ends the run on both sides. Not for several threads.

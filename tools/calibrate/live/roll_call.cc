@@ -83,6 +83,12 @@ std::string ranks_by_host(const std::map<int, std::string>& hosts) {
        {"ranks_missing", missing}});
 }
 
+// Both rank 0 and the other task say why.
+[[noreturn]] void refuse(LineSocket& line, const std::string& text, const Json& details) {
+  (void)line.send({{"refused", text}});
+  throw RollCallError(text, details);
+}
+
 void add_member(const LaunchedTask& self, Json hello, LineSocket line,
                 std::map<int, Member>& members) {
   const std::optional<int> rank = rank_of(hello);
@@ -90,18 +96,18 @@ void add_member(const LaunchedTask& self, Json hello, LineSocket line,
   const std::string host = text_of(hello, "host");
   const int ranks = hello["ranks"].get<int>();
   if (ranks != self.ranks || *rank < 1 || *rank >= self.ranks) {
-    throw RollCallError(
-        fmt::format("a task on {} says it is rank {} of {}; rank 0 was told of {} ranks: two jobs "
-                    "with one rendezvous?",
-                    host, *rank, ranks, self.ranks),
-        {{"error", "another number of ranks"}, {"rank", *rank}, {"host", host}});
+    refuse(line,
+           fmt::format("a task on {} says it is rank {} of {}; rank 0 was told of {} ranks: two "
+                       "jobs with one rendezvous?",
+                       host, *rank, ranks, self.ranks),
+           {{"error", "another number of ranks"}, {"rank", *rank}, {"host", host}});
   }
   const auto there = members.find(*rank);
   if (there != members.end()) {
-    throw RollCallError(
-        fmt::format("rank {} appeared twice, on {} and on {}: two jobs with one rendezvous?", *rank,
-                    text_of(there->second.hello, "host"), host),
-        {{"error", "a rank appeared twice"}, {"rank", *rank}});
+    refuse(line,
+           fmt::format("rank {} appeared twice, on {} and on {}: two jobs with one rendezvous?",
+                       *rank, text_of(there->second.hello, "host"), host),
+           {{"error", "a rank appeared twice"}, {"rank", *rank}});
   }
   members.emplace(*rank, Member{std::move(hello), std::move(line)});
 }
