@@ -228,7 +228,8 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl, Agents
   const Task task = make_task(options, agents);
   const Plan& plan = task.plan;
   const Json header = make_header(options, nccl, task);
-  for (const std::string& line : agents.gathered() ? agents.busy() : busy_gpus(plan.ranks)) {
+  for (const std::string& line : agents.warnings()) say(options, "warning: " + line);
+  for (const std::string& line : busy_gpus(agents.gathered() ? 0 : plan.ranks)) {
     say(options, "warning: " + line + "; times will be noisy");
   }
   if (options.dry_run) {

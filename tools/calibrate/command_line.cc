@@ -130,7 +130,7 @@ void add_calibrate_command(CLI::App& app, Action& action) {
       "Example: vernier calibrate --ranks 4 --out tp4\n"
       "         vernier calibrate --model-config config.json --tp 4 --out tp4\n"
       "         vernier calibrate --emulate-nodes 2 --sizes 1KiB..1MiB --out two-nodes\n"
-      "         mpirun -n 16 vernier calibrate --rendezvous node1:29517 --out 2x8");
+      "         mpirun -n 16 --bind-to none vernier calibrate --rendezvous node1:29517 --out 2x8");
 }
 
 }  // namespace vernier

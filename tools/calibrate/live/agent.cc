@@ -9,11 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <optional>
 
+#include "tools/calibrate/live/monotonic.hpp"
 #include "tools/calibrate/live/rank_process.hpp"
 #include "tools/calibrate/live/roll_call.hpp"
 #include "tools/calibrate/machine_error.hpp"
@@ -25,10 +25,6 @@ constexpr int kRetryMs = 100;
 constexpr int kPollMs = 50;
 constexpr double kComparingS = 10;
 constexpr off_t kLastWordsBytes = 4096;
-
-double now_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // Where a rank's stderr goes: memory, because only rank 0 writes files.
 class Log {

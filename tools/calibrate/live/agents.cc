@@ -4,19 +4,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 #include <utility>
+
+#include "tools/calibrate/live/monotonic.hpp"
 
 namespace vernier::calibrate {
 namespace {
 
 constexpr double kStopLimitS = 20;  // a process with a GPU takes a while to die
 constexpr int kPollMs = 50;
-
-double now_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 int count_different(const std::map<int, Json>& hellos, const char* key) {
   std::set<std::string> values;
@@ -71,13 +68,16 @@ int Agents::ranks_on_own_host() const {
   }));
 }
 
-std::vector<std::string> Agents::busy() const {
+std::vector<std::string> Agents::warnings() const {
   std::vector<std::string> lines;
   for (const auto& [rank, hello] : hellos_) {
-    if (!hello.contains("busy") || !hello["busy"].is_string()) continue;
-    lines.push_back(fmt::format("rank {} on {}: {}", rank,
-                                printable(hello["host"].get<std::string>()),
-                                printable(hello["busy"].get<std::string>())));
+    if (!hello.contains("warnings")) continue;
+    for (const Json& warning : hello["warnings"]) {
+      if (!warning.is_string()) continue;
+      lines.push_back(fmt::format("rank {} on {}: {}", rank,
+                                  printable(hello["host"].get<std::string>()),
+                                  printable(warning.get<std::string>())));
+    }
   }
   return lines;
 }

@@ -39,8 +39,8 @@ class Agents {
   [[nodiscard]] int own_device() const { return own_device_; }
   // Where NCCL's control communicator meets: for NCCL_COMM_ID.
   [[nodiscard]] const std::string& address() const { return address_; }
-  // "rank 3 on node7: GPU 3 ... is in use".
-  [[nodiscard]] std::vector<std::string> busy() const;
+  // "rank 3 on node7: GPU 3 ... is in use": what will disturb the measuring.
+  [[nodiscard]] std::vector<std::string> warnings() const;
 
   // All ranks but 0. MachineError where an agent is gone.
   void start(const LaunchSetup& setup);

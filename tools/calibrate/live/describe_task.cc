@@ -2,6 +2,7 @@
 //
 // The other half of roll_call.hpp: what a task says of itself.
 #include <fmt/format.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -23,6 +24,14 @@ extern char** environ;
 
 namespace vernier::calibrate {
 namespace {
+
+// What Open MPI gives a rank by default, one core, has one or two.
+constexpr int kFewCpus = 4;
+
+int usable_cpus() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : kFewCpus;
+}
 
 std::string text_of_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -78,7 +87,16 @@ void add_facts(const CallOptions& options, const std::string& wanted_plugin, Jso
   facts["driver"] = gpu.driver;
   add_environment(facts);
   hello["gpu"] = gpu.bus_id;
-  if (const auto busy = busy_gpu(device)) hello["busy"] = *busy;
+  hello["warnings"] = Json::array();
+  if (const auto busy = busy_gpu(device)) {
+    hello["warnings"].push_back(*busy + "; times will be noisy");
+  }
+  if (const int cpus = usable_cpus(); cpus < kFewCpus) {
+    hello["warnings"].push_back(
+        fmt::format("may run on {} CPU{} only, and NCCL's network threads need some: mpirun "
+                    "--bind-to none, srun --cpus-per-task",
+                    cpus, cpus == 1 ? "" : "s"));
+  }
 }
 
 }  // namespace

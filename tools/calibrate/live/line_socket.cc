@@ -55,6 +55,7 @@ void keep_alive(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, kIdleS);
   set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kProbeS);
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+  set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 1000 * (kIdleS + kProbes * kProbeS));
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 

@@ -9,10 +9,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 
 #include "tools/calibrate/live/agents.hpp"
+#include "tools/calibrate/live/monotonic.hpp"
 #include "tools/calibrate/machine_error.hpp"
 
 namespace vernier::calibrate {
@@ -20,10 +20,6 @@ namespace {
 
 constexpr int kPollMs = 50;
 constexpr double kEndS = 5;
-
-double now_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 std::array<int, 2> make_pipe() {
   std::array<int, 2> ends{};

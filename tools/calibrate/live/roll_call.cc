@@ -6,22 +6,18 @@
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 #include <cstdlib>
 #include <list>
 #include <utility>
 #include <vector>
 
+#include "tools/calibrate/live/monotonic.hpp"
 #include "tools/calibrate/task_facts.hpp"
 
 namespace vernier::calibrate {
 namespace {
 
 constexpr int kPollMs = 50;
-
-double now_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // The rank of a greeting from this protocol; nullopt: somebody else's connection.
 std::optional<int> rank_of(const Json& hello) {

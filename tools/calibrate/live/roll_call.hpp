@@ -33,7 +33,7 @@ class RollCallError : public MachineError {
 //   node     what NCCL takes for a host: NCCL_HOSTID, else the machine
 //   gpu      the bus id of its GPU
 //   facts    object of text: what all ranks must have in common
-//   busy     optional: who else uses its GPU
+//   warnings optional, list of text: why its times will not be good
 //   problem  optional, instead of gpu and facts: why this task cannot measure
 // `plugin`: as in --plugin.
 [[nodiscard]] Json describe_task(const CallOptions& options, const std::string& plugin);
