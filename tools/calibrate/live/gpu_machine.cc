@@ -159,7 +159,8 @@ CheckRecord GpuMachine::check(const Point& point, const Configuration& configura
   }
   if (answer->numbers.at(0) != 0) {
     record.outcome = Outcome::wrong;
-    record.detail = "the output was not exact:" + last_words(setup_);
+    record.detail = fmt::format("the output of rank {:.0f} was not exact:{}", answer->numbers.at(0) - 1,
+                                last_words(setup_));
   } else if (answer->numbers.at(1) != 0 && configuration.choice) {
     record.outcome = Outcome::refused;
     record.detail = "NCCL marks it unusable";

@@ -201,7 +201,7 @@ class Rank {
     reply(costs_us, last_call().algorithms, last_call().protocols);
   }
 
-  // 1 when something is wrong with the output of this rank, which is then told on stderr.
+  // 1 + this rank when something is wrong with its output, which is then told on stderr; else 0.
   float problem(const Point& point, int set) {
     const Extent extent = extent_of(point, setup_.ranks, type_.element_bytes);
     gpu_.poison(recv_, extent.recv_bytes + kGuardBytes, kPoison);
@@ -212,13 +212,13 @@ class Rank {
     if (wrong >= 0) {
       print_talk(fmt::format("rank {}: {}: element {} of the output is wrong", setup_.rank,
                              describe(point), wrong / type_.element_bytes));
-      return 1;
+      return static_cast<float>(1 + setup_.rank);
     }
     const auto* const guard = output_.data() + extent.recv_bytes;
     if (std::any_of(guard, guard + kGuardBytes, [](std::uint8_t b) { return b != kPoison; })) {
       print_talk(fmt::format("rank {}: {}: something wrote behind the output", setup_.rank,
                              describe(point)));
-      return 1;
+      return static_cast<float>(1 + setup_.rank);
     }
     return 0;
   }
