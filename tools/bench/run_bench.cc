@@ -201,7 +201,6 @@ ExitCode measure_and_print(const Options& options, calibrate::Agents& agents) {
   const std::string plugin = calibrate::find_plugin(options.plugin);
   if (plugin.empty()) throw MachineError("no libnccl-tuner-vernier.so here: name it by --plugin");
   const calibrate::NcclLibrary nccl = calibrate::open_nccl(calibrate::find_nccl(options.nccl).file);
-  if (options.task) agents.gather(options, options.plugin);
   const calibrate::RankPlaces places =
       calibrate::place_ranks(options.ranks, options.emulate_nodes, agents);
   const int ranks = places.ranks;
@@ -241,6 +240,7 @@ ExitCode run_bench(const Options& options) {
   }
   calibrate::Agents agents;  // outlives the error messages, as in calibrate
   try {
+    if (options.task) agents.gather(options, options.plugin);
     (void)calibrate::cuda_driver();
     return measure_and_print(options, agents);
   } catch (const calibrate::RollCallError& error) {

@@ -299,6 +299,7 @@ ExitCode calibrate(const Options& options) {
   if (options.task && options.task->rank > 0) return serve_as_agent(options, options.plugin);
   Agents agents;  // outlives the error messages: a launcher ends all tasks when one has left
   try {
+    if (options.task) agents.gather(options, options.plugin);  // first: the others wait for a word
     (void)cuda_driver();
     const FoundNccl found = find_nccl(options.nccl);
     const NcclLibrary nccl = open_nccl(found.file);
@@ -311,7 +312,6 @@ ExitCode calibrate(const Options& options) {
           "measured in one communicator; NCCL 2.22 to 2.26 and 2.27.5 or later can, 2.28.9 for one",
           format_nccl_version(nccl.version)));
     }
-    if (options.task) agents.gather(options, options.plugin);
     return measure_and_fit(options, nccl, agents);
   } catch (const RollCallError& error) {
     print_talk(std::string("vernier: error: ") + error.what());
