@@ -3,6 +3,8 @@
 // What tests of the calibrator rely on: right data between processes, a tuner that is asked and
 // obeyed, a virtual clock, faults where they are wanted.
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include <csignal>
 #include <fstream>
 #include <iterator>
+#include <string>
 
 #include "tests/fake_machine/test_ranks.hpp"
 #include "vernier/abi/nccl_tuner.h"
@@ -162,6 +165,27 @@ TEST(FakeMachine, NodesAreDistinctHostIds) {
   const auto body = [](const Rank&) { return std::vector<double>{double(told_nodes)}; };
   expect_all_say(run_ranks(4, kStatic, body), {1});
   expect_all_say(run_ranks(4, kStatic, body, two_hosts), {2});
+}
+
+TEST(FakeMachine, CommIdIsWhereTheRanksOfOneCommunicatorMeet) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in own{};
+  socklen_t length = sizeof own;
+  own.sin_family = AF_INET;
+  own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&own), length), 0);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&own), &length), 0);
+  close(listener);  // its port is free
+  const std::string address = "127.0.0.1:" + std::to_string(ntohs(own.sin_port));
+  const auto body = [](const Rank& self) {
+    UniqueId id{};
+    CommHandle* second = nullptr;
+    const int got = ncclGetUniqueId(&id);
+    const int made = ncclCommInitRank(&second, self.ranks, id, self.rank);
+    return std::vector<double>{double(told_nodes), double(got), double(made)};
+  };
+  expect_all_say(run_ranks(3, with(kStatic, "NCCL_COMM_ID", address), body),
+                 {1, ncclSuccess, ncclInvalidUsage});
 }
 
 TEST(FakeMachine, NoStaticTunerInNccl2273) {

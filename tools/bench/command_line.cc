@@ -48,6 +48,7 @@ void add_bench_command(CLI::App& app, Action& action) {
     if (options->policy.empty() && options->bundles.empty()) {
       throw CLI::RequiredError("--policy or --env-bundle");
     }
+    find_place_in_job(*options);
     action = [options] { return bench::run_bench(*options); };
   });
   command.footer(

@@ -8,6 +8,8 @@
 
 #include "tools/bench/bench.hpp"
 #include "tools/calibrate/fit.hpp"
+#include "tools/calibrate/live/agent.hpp"
+#include "tools/calibrate/live/agents.hpp"
 #include "tools/calibrate/live/confirm_policy.hpp"
 #include "tools/calibrate/live/find_nccl.hpp"
 #include "tools/calibrate/live/gpu_machine.hpp"
@@ -87,10 +89,11 @@ struct Side {
 
 class Bench {
  public:
-  Bench(const Options& options, calibrate::LaunchSetup setup, std::vector<Point> points,
-        std::vector<Side> sides)
+  Bench(const Options& options, calibrate::LaunchSetup setup, calibrate::Agents& agents,
+        std::vector<Point> points, std::vector<Side> sides)
       : options_(options),
         setup_(std::move(setup)),
+        agents_(agents),
         points_(std::move(points)),
         sides_(std::move(sides)),
         progress_(options.quiet) {
@@ -126,7 +129,7 @@ class Bench {
     if (side.bundle != nullptr) {
       for (const auto& [name, value] : side.bundle->variables) setup.environment[name] = value;
     }
-    calibrate::GpuMachine machine(std::move(setup), kHangLimitS);
+    calibrate::GpuMachine machine(std::move(setup), kHangLimitS, agents_);
     if (side.has_policy) {
       (void)machine.start_confirming(launch, plugin, inline_policy);
     } else {
@@ -176,6 +179,7 @@ class Bench {
 
   const Options& options_;
   calibrate::LaunchSetup setup_;
+  calibrate::Agents& agents_;
   std::vector<Point> points_;
   std::vector<Side> sides_;
   calibrate::TerminalProgress progress_;
@@ -249,7 +253,7 @@ void print(const std::vector<Section>& sections, const Options& options, int ran
   print_result(text);
 }
 
-ExitCode measure_and_print(const Options& options) {
+ExitCode measure_and_print(const Options& options, calibrate::Agents& agents) {
   std::optional<Policy> policy;
   std::optional<std::string> inline_policy = "";
   if (!options.policy.empty()) {
@@ -262,7 +266,9 @@ ExitCode measure_and_print(const Options& options) {
   if (plugin.empty() && policy)
     throw MachineError("no libnccl-tuner-vernier.so here: name it by --plugin");
   const calibrate::NcclLibrary nccl = calibrate::open_nccl(calibrate::find_nccl(options.nccl).file);
-  const int ranks = calibrate::usable_ranks(options.ranks, options.emulate_nodes);
+  const calibrate::RankPlaces places =
+      calibrate::place_ranks(options.ranks, options.emulate_nodes, agents);
+  const int ranks = places.ranks;
   const std::uint32_t element_bytes =
       calibrate::find_data_type(options.data_type).value().element_bytes;
   std::vector<Point> points = calibrate::make_points(
@@ -272,7 +278,7 @@ ExitCode measure_and_print(const Options& options) {
   const Scratch scratch;
   const calibrate::LaunchSetup setup =
       calibrate::local_launch(options, nccl.path, ranks, points, scratch.path());
-  Bench bench(options, setup, std::move(points), make_sides(options, policy, setup));
+  Bench bench(options, setup, agents, std::move(points), make_sides(options, policy, setup));
   if (!bench.run(plugin, *inline_policy)) {
     print_talk("vernier: stopped");
     return ExitCode::could_not_look;
@@ -282,7 +288,7 @@ ExitCode measure_and_print(const Options& options) {
     Row& row = rows.emplace_back();
     row.point = point;
     row.count = calibrate::extent_of(point, ranks, element_bytes).count;
-    row.differs = policy && says_something(*policy, point, ranks, options.emulate_nodes);
+    row.differs = policy && says_something(*policy, point, ranks, places.nodes);
     const auto found = compared.find(point.nbytes);
     if (found != compared.end()) row.compared_us = found->second;
   }
@@ -301,9 +307,18 @@ ExitCode measure_and_print(const Options& options) {
 ExitCode run_bench(const Options& options) {
   // For everything that looks at it, as in calibrate.
   for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
+  if (options.task && options.task->rank > 0) {
+    return calibrate::serve_as_agent(options, options.plugin);
+  }
+  calibrate::Agents agents;  // outlives the error messages, as in calibrate
   try {
+    if (options.task) agents.gather(options, options.plugin);
     (void)calibrate::cuda_driver();
-    return measure_and_print(options);
+    return measure_and_print(options, agents);
+  } catch (const calibrate::RollCallError& error) {
+    print_talk(std::string("vernier bench: error: ") + error.what());
+    if (options.format == "json") print_json(error.details());
+    return ExitCode::could_not_look;
   } catch (const std::exception& error) {
     print_talk(std::string("vernier bench: error: ") + error.what());
     return ExitCode::could_not_look;

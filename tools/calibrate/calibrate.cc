@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// vernier calibrate, on the GPUs of this machine.
+// vernier calibrate, on GPUs.
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -11,6 +11,8 @@
 #include <filesystem>
 
 #include "tools/calibrate/bundles/offer.hpp"
+#include "tools/calibrate/live/agent.hpp"
+#include "tools/calibrate/live/agents.hpp"
 #include "tools/calibrate/live/confirm_policy.hpp"
 #include "tools/calibrate/live/find_nccl.hpp"
 #include "tools/calibrate/live/fingerprint.hpp"
@@ -184,20 +186,24 @@ void print_plan(const Options& options, const Task& task, const Json& header) {
       task.bundles.size(), options.search_bundles, rough_bundles_s(options, task)));
 }
 
-Task make_task(const Options& options) {
+Task make_task(const Options& options, const Agents& agents) {
   Task task;
   if (!options.from_profile.empty()) task.traffic = read_profiled_traffic(options.from_profile);
   Plan& plan = task.plan;
-  plan.ranks = usable_ranks(asked_ranks(options, task.traffic), options.emulate_nodes);
+  const RankPlaces places =
+      place_ranks(asked_ranks(options, task.traffic), options.emulate_nodes, agents);
+  plan.ranks = places.ranks;
   plan.element_bytes = find_data_type(options.data_type).value().element_bytes;
   plan.judging_launches = options.launches;
   plan.pairs = options.pairs;
   plan.exhaustive = options.exhaustive;
   plan.budget_s = options.budget_s;
-  task.machine = describe_machine(plan.ranks);
-  task.shape = {plan.ranks, options.emulate_nodes, plan.element_bytes};
+  task.machine = describe_machine(places.gpus_here);
+  task.machine["gpus"] = plan.ranks;
+  if (agents.gathered() && agents.hosts() > 1) task.machine["hosts"] = agents.hosts();
+  task.shape = {plan.ranks, places.nodes, plan.element_bytes};
   if (!options.model_config.empty()) {
-    task.traffic = model_traffic(options, task.machine, options.emulate_nodes);
+    task.traffic = model_traffic(options, task.machine, places.nodes);
   }
   plan.points = task.traffic ? points_of(*task.traffic, task.shape)
                              : make_points(options.collectives, parse_sizes(options.sizes),
@@ -255,9 +261,9 @@ Json make_header(const Options& options, const NcclLibrary& nccl, const Task& ta
 
 // Without a bundle. False when it was stopped.
 bool measure_policy(const Options& options, const Plan& plan, const LaunchSetup& launch,
-                    int nccl_version, const std::string& plugin, Journal& journal,
+                    Agents& agents, int nccl_version, const std::string& plugin, Journal& journal,
                     Progress& progress) {
-  GpuMachine machine(launch, options.hang_limit_s);
+  GpuMachine machine(launch, options.hang_limit_s, agents);
   if (!Search(machine, journal, plan, nccl_version, progress).run()) return false;
   if (plugin.empty()) return true;
   // As it was before anything was confirmed, also where a stopped run goes on.
@@ -266,13 +272,14 @@ bool measure_policy(const Options& options, const Plan& plan, const LaunchSetup&
          confirm_policy(machine, journal, plan, first, plugin, progress);
 }
 
-ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
+ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl, Agents& agents) {
   const auto started = std::chrono::steady_clock::now();
-  Task task = make_task(options);
+  Task task = make_task(options, agents);
   task.bundles = choose_bundles(options, nccl.version);
   const Plan& plan = task.plan;
   const Json header = make_header(options, nccl, task);
-  for (const std::string& line : busy_gpus(plan.ranks)) {
+  for (const std::string& line : agents.warnings()) say(options, "warning: " + line);
+  for (const std::string& line : busy_gpus(agents.gathered() ? 0 : plan.ranks)) {
     say(options, "warning: " + line + "; times will be noisy");
   }
   if (options.dry_run) {
@@ -315,13 +322,14 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
   bool finished = false;
   {
     TerminalProgress progress(options.quiet);
-    finished = measure_policy(options, plan, launch, nccl.version, plugin, journal, progress);
+    finished =
+        measure_policy(options, plan, launch, agents, nccl.version, plugin, journal, progress);
     whole = journal.recording();
     if (finished && !task.bundles.empty()) {
       const Fit base = fit(whole, {options.name, options.max_extra_mib});
       const Weights weights = weigh(base, task.traffic, task.shape);
       BundleTrials trials(
-          {launch, options.hang_limit_s, plugin, nccl.version,
+          {launch, options.hang_limit_s, agents, plugin, nccl.version,
            static_cast<std::size_t>(options.search_bundles), options.max_extra_mib, started},
           journal, sink, plan, base, weights, progress);
       finished = trials.run();
@@ -349,7 +357,10 @@ ExitCode measure_and_fit(const Options& options, const NcclLibrary& nccl) {
 ExitCode calibrate(const Options& options) {
   // For everything that looks at it: NCCL in the ranks, and what is written down about the machine.
   for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
+  if (options.task && options.task->rank > 0) return serve_as_agent(options, options.plugin);
+  Agents agents;  // outlives the error messages: a launcher ends all tasks when one has left
   try {
+    if (options.task) agents.gather(options, options.plugin);  // first: the others wait for a word
     (void)cuda_driver();
     const FoundNccl found = find_nccl(options.nccl);
     const NcclLibrary nccl = open_nccl(found.file);
@@ -362,7 +373,11 @@ ExitCode calibrate(const Options& options) {
           "measured in one communicator; NCCL 2.22 to 2.26 and 2.27.5 or later can, 2.28.9 for one",
           format_nccl_version(nccl.version)));
     }
-    return measure_and_fit(options, nccl);
+    return measure_and_fit(options, nccl, agents);
+  } catch (const RollCallError& error) {
+    print_talk(std::string("vernier: error: ") + error.what());
+    if (options.json) print_json(error.details());
+    return ExitCode::could_not_look;
   } catch (const std::exception& error) {
     print_talk(std::string("vernier: error: ") + error.what());
     return ExitCode::could_not_look;

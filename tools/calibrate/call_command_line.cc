@@ -2,7 +2,11 @@
 #include "tools/calibrate/call_command_line.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <array>
+#include <cstdlib>
+#include <optional>
 #include <stdexcept>
 
 #include "tools/calibrate/bundles/bundle.hpp"
@@ -86,6 +90,54 @@ void add_call_options(CLI::App& command, CallOptions& options, const std::string
   command.add_option("--nccl", options.nccl,
                      "libnccl.so.2 to measure (default: VLLM_NCCL_SO_PATH, what the loader finds, "
                      "the Python package nvidia.nccl)");
+  command
+      .add_option("--rendezvous", options.rendezvous,
+                  "under mpirun, srun or torchrun: where the ranks meet, a host name or address of "
+                  "rank 0 (default: MASTER_ADDR:MASTER_PORT+17, else the first host of "
+                  "SLURM_JOB_NODELIST)")
+      ->type_name("HOST:PORT");
+  command
+      .add_option("--rendezvous-timeout-s", options.rendezvous_timeout_s,
+                  "a rank that has not appeared after so long ends the run")
+      ->check(CLI::Range(1.0, 3600.0).description(""))
+      ->type_name("S")
+      ->capture_default_str();
+}
+
+void find_place_in_job(CallOptions& options) {
+  const calibrate::ReadVariable variable = [](const char* name) -> std::optional<std::string> {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  try {
+    options.task = calibrate::find_launched_task(variable);
+  } catch (const std::invalid_argument& error) {
+    throw CLI::ValidationError("the launcher's variables", error.what());
+  }
+  if (!options.task) {
+    if (options.rendezvous.empty()) return;
+    throw CLI::ValidationError("--rendezvous",
+                               "no launcher started several tasks: RANK, OMPI_COMM_WORLD_RANK, "
+                               "PMI_RANK or SLURM_PROCID would say which one this is");
+  }
+  try {
+    options.meeting =
+        calibrate::find_rendezvous(options.rendezvous, *options.task, host.data(), variable);
+  } catch (const std::invalid_argument& error) {
+    throw CLI::ValidationError("--rendezvous", error.what());
+  }
+  if (options.ranks != 0 && options.ranks != options.task->ranks) {
+    throw CLI::ValidationError("--ranks",
+                               fmt::format("{} ranks, but {} says {}: leave it out", options.ranks,
+                                           options.task->source, options.task->ranks));
+  }
+  if (options.task->ranks % options.emulate_nodes != 0) {
+    throw CLI::ValidationError("--emulate-nodes",
+                               fmt::format("{} ranks cannot be spread evenly over {} nodes",
+                                           options.task->ranks, options.emulate_nodes));
+  }
 }
 
 void add_bundle_option(CLI::App& command, std::vector<calibrate::Bundle>& bundles,

@@ -18,4 +18,8 @@ void add_call_options(CLI::App& command, calibrate::CallOptions& options,
 void add_bundle_option(CLI::App& command, std::vector<calibrate::Bundle>& bundles,
                        const std::string& help);
 
+// For a command that is about to measure: which rank of a launcher's job this process is.
+// CLI::ValidationError where the environment does not say it clearly.
+void find_place_in_job(calibrate::CallOptions& options);
+
 }  // namespace vernier

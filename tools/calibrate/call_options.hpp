@@ -4,10 +4,12 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "tools/calibrate/configuration.hpp"
+#include "tools/calibrate/launched_task.hpp"
 
 namespace vernier::calibrate {
 
@@ -20,6 +22,11 @@ struct CallOptions {
   int ranks = 0;  // 0: one for each GPU
   int emulate_nodes = 1;
   std::map<std::string, std::string> environment;  // --env
+  std::string rendezvous;                          // as asked for; empty: from the environment
+  double rendezvous_timeout_s = 60;
+  // Of several tasks that a launcher started; nullopt: this process starts all ranks itself.
+  std::optional<LaunchedTask> task;
+  std::optional<Rendezvous> meeting;  // where `task` is
 };
 
 }  // namespace vernier::calibrate

@@ -134,11 +134,12 @@ void add_calibrate_command(CLI::App& app, Action& action) {
   add_how(command, *options);
   add_offline(command, *options);
   command.callback([options, &action] {
-    const bool recorded = !options->replay.empty() || !options->refit.empty();
-    if (recorded && !options->env_bundles.empty() && options->env_bundles != "none") {
+    const bool measures = options->replay.empty() && options->refit.empty();
+    if (!measures && !options->env_bundles.empty() && options->env_bundles != "none") {
       throw CLI::ValidationError("--env-bundles",
                                  "a recording has its own; allowed with it is none");
     }
+    if (measures) find_place_in_job(*options);
     action = [options] {
       if (!options->replay.empty()) return calibrate::replay(*options);
       if (!options->refit.empty()) return calibrate::refit(*options);
@@ -150,14 +151,15 @@ void add_calibrate_command(CLI::App& app, Action& action) {
       "own choice in CUDA graphs, in fresh captures and fresh launches. A rule is written where\n"
       "one is faster beyond doubt and not slower in eager mode; ties keep NCCL's choice. For a\n"
       "model or a profile, it says last what that is worth to it; with --refit, too, for another\n"
-      "one. The method is docs/measuring.md. Exit status 0 with or without rules, 3 where it could "
-      "not\n"
-      "measure or was stopped. A set of variables, with its own policy, is compared\n"
-      "with no set and its policy, launch by launch, and is in the policy only if it wins.\n"
+      "one. The method is docs/measuring.md; several hosts, docs/multi-node.md. Exit status 0\n"
+      "with or without rules, 3 where it could not measure or was stopped. A set of variables,\n"
+      "with its own policy, is compared with no set and its policy, launch by launch, and is in\n"
+      "the policy only if it wins.\n"
       "Example: vernier calibrate --ranks 4 --out tp4\n"
       "         vernier calibrate --model-config config.json --tp 4 --out tp4\n"
       "         vernier calibrate --ranks 4 --env-bundles shipped --out tp4\n"
-      "         vernier calibrate --emulate-nodes 2 --sizes 1KiB..1MiB --out two-nodes");
+      "         vernier calibrate --emulate-nodes 2 --sizes 1KiB..1MiB --out two-nodes\n"
+      "         mpirun -n 16 --bind-to none vernier calibrate --rendezvous node1:29517 --out 2x8");
 }
 
 }  // namespace vernier

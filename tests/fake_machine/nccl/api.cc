@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "tests/fake_machine/cuda/work.hpp"
+#include "tests/fake_machine/nccl/comm_id.hpp"
 #include "tests/fake_machine/nccl/communicator.hpp"
 
 namespace vernier::fake_machine {
@@ -51,10 +52,18 @@ ncclResult_t ncclCommInitRank(CommHandle** comm, int ranks, UniqueId id, int ran
   if (comm == nullptr || ranks < 1 || ranks > Meeting::kMaxRanks || rank < 0 || rank >= ranks) {
     return ncclInvalidArgument;
   }
-  const auto content = read_unique_id(id);
-  if (!content) return ncclInvalidArgument;
   if (fake_cuda_current_device() < 0) return ncclUnhandledCudaError;
   try {
+    if (const std::string address = comm_id_address(); !address.empty()) {
+      // NCCL would create it, under the commId and at the port of the first.
+      if (!handles().empty()) {
+        std::fprintf(stderr, "fake NCCL: NCCL_COMM_ID is still set for a second communicator\n");
+        return ncclInvalidUsage;
+      }
+      id = meet_at(address, ranks, rank, make_unique_id());
+    }
+    const auto content = read_unique_id(id);
+    if (!content) return ncclInvalidArgument;
     ncclResult_t result = ncclSuccess;
     std::shared_ptr<Communicator> made = Communicator::create(*content, ranks, rank, result);
     if (made == nullptr) return result;

@@ -40,13 +40,16 @@ std::string name_at(int ordinal) {
   return name.data();
 }
 
-Nvml::Device nvml_at(int ordinal) {
+std::string bus_id_at(int ordinal) {
   std::array<char, 64> bus_id{};
-  if (cuda_driver().device_get_pci_bus_id(bus_id.data(), static_cast<int>(bus_id.size()),
-                                          device_at(ordinal)) != 0) {
-    return nullptr;
-  }
-  return nvml().find(bus_id.data());
+  const bool known = cuda_driver().device_get_pci_bus_id(
+                         bus_id.data(), static_cast<int>(bus_id.size()), device_at(ordinal)) == 0;
+  return known ? bus_id.data() : "";
+}
+
+Nvml::Device nvml_at(int ordinal) {
+  const std::string bus_id = bus_id_at(ordinal);
+  return bus_id.empty() ? nullptr : nvml().find(bus_id.c_str());
 }
 
 int attribute(int ordinal, int which) {
@@ -75,6 +78,7 @@ std::string p2p_text(int gpus) {
       if (cuda_driver().device_can_access_peer(&yes, device_at(a), device_at(b)) == 0) can += yes;
     }
   }
+  if (pairs == 0) return "not seen";  // a launcher shows this task its own GPU only
   if (can == pairs) return "all pairs";
   return can == 0 ? "no pair" : fmt::format("{} of {} pairs", can, pairs);
 }
@@ -132,15 +136,25 @@ Json describe_environment() {
   return json;
 }
 
+std::optional<std::string> busy_gpu(int ordinal) {
+  const std::optional<Nvml::Use> use = nvml().use(nvml_at(ordinal));
+  if (!use || (use->memory_gib < kIdleGib && use->utilization_percent < kIdlePercent)) {
+    return std::nullopt;
+  }
+  return fmt::format("GPU {} ({}) is in use: {:.1f} GiB, {} % busy", ordinal, name_at(ordinal),
+                     use->memory_gib, use->utilization_percent);
+}
+
 std::vector<std::string> busy_gpus(int gpus) {
   std::vector<std::string> lines;
   for (int i = 0; i < gpus; ++i) {
-    const std::optional<Nvml::Use> use = nvml().use(nvml_at(i));
-    if (!use || (use->memory_gib < kIdleGib && use->utilization_percent < kIdlePercent)) continue;
-    lines.push_back(fmt::format("GPU {} ({}) is in use: {:.1f} GiB, {} % busy", i, name_at(i),
-                                use->memory_gib, use->utilization_percent));
+    if (const auto line = busy_gpu(i)) lines.push_back(*line);
   }
   return lines;
+}
+
+GpuFacts describe_gpu(int ordinal) {
+  return {name_at(ordinal), bus_id_at(ordinal), nvml().driver_version().value_or("unknown")};
 }
 
 }  // namespace vernier::calibrate

@@ -3,6 +3,7 @@
 // What measurements were taken on, for the header of a recording.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +24,16 @@ namespace vernier::calibrate {
 // Variables that NCCL and the CUDA driver read, as they are set here.
 [[nodiscard]] Json describe_environment();
 
+// Who else uses this GPU; nullopt where nobody is seen.
+[[nodiscard]] std::optional<std::string> busy_gpu(int ordinal);
 // One line for each of the first `gpus` that somebody else is using.
 [[nodiscard]] std::vector<std::string> busy_gpus(int gpus);
+
+struct GpuFacts {
+  std::string name;
+  std::string bus_id;
+  std::string driver;  // version; "unknown" without NVML
+};
+[[nodiscard]] GpuFacts describe_gpu(int ordinal);
 
 }  // namespace vernier::calibrate

@@ -45,8 +45,8 @@ std::string last_words(const LaunchSetup& setup) {
 
 }  // namespace
 
-GpuMachine::GpuMachine(LaunchSetup setup, double limit_s)
-    : setup_(std::move(setup)), limit_s_(limit_s) {
+GpuMachine::GpuMachine(LaunchSetup setup, double limit_s, Agents& agents)
+    : setup_(std::move(setup)), limit_s_(limit_s), agents_(agents.gathered() ? &agents : nullptr) {
   setup_.of_rank.resize(static_cast<std::size_t>(setup_.ranks));
 }
 
@@ -64,7 +64,7 @@ void GpuMachine::start() {
     setup.environment["NCCL_TUNER_PLUGIN"] = plugin_;
     setup.environment["NCCL_VERNIER_POLICY"] = inline_policy_;
   }
-  processes_ = std::make_unique<RankProcesses>(setup);
+  processes_ = std::make_unique<RankProcesses>(setup, agents_);
   log_.emplace(path);
   const std::optional<Hello> hello = processes_->hello(kStartLimitS);
   if (!hello) {
@@ -159,7 +159,8 @@ CheckRecord GpuMachine::check(const Point& point, const Configuration& configura
   }
   if (answer->numbers.at(0) != 0) {
     record.outcome = Outcome::wrong;
-    record.detail = "the output was not exact:" + last_words(setup_);
+    record.detail = fmt::format("the output of rank {:.0f} was not exact:{}", answer->numbers.at(0) - 1,
+                                last_words(setup_));
   } else if (answer->numbers.at(1) != 0 && configuration.choice) {
     record.outcome = Outcome::refused;
     record.detail = "NCCL marks it unusable";

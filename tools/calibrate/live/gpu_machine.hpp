@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The GPUs of this machine as a search sees them.
+// GPUs, of this machine or of all tasks of a launcher, as a search sees them.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "tools/calibrate/live/agents.hpp"
 #include "tools/calibrate/live/nccl_log.hpp"
 #include "tools/calibrate/live/rank_processes.hpp"
 #include "tools/calibrate/machine.hpp"
@@ -15,8 +16,9 @@ namespace vernier::calibrate {
 
 class GpuMachine : public Machine {
  public:
-  // `limit_s`: a check, or 25 captures, that take longer hang.
-  GpuMachine(LaunchSetup setup, double limit_s);
+  // `limit_s`: a check, or 25 captures, that take longer hang. `agents`, which outlive this, start
+  // the ranks of the other tasks; where none were gathered, there are none.
+  GpuMachine(LaunchSetup setup, double limit_s, Agents& agents);
 
   LaunchRecord start_launch(int launch, bool audited) override;
   SurveyRecord survey(const Point& point) override;
@@ -40,6 +42,7 @@ class GpuMachine : public Machine {
 
   LaunchSetup setup_;
   double limit_s_;
+  Agents* agents_;  // null: all ranks are here
   LaunchRecord launch_{};
   bool audited_ = false;
   std::string plugin_;  // empty: not confirming

@@ -10,7 +10,25 @@
 
 namespace vernier::calibrate {
 
-int usable_ranks(int asked, int emulate_nodes) {
+namespace {
+
+RankPlaces place_in_job(int asked, int emulate_nodes, const Agents& agents) {
+  const int ranks = agents.ranks();
+  if (asked > 0 && asked != ranks) {
+    throw MachineError(fmt::format("{} ranks are needed, the launcher started {}", asked, ranks));
+  }
+  if (emulate_nodes > 1 && agents.hosts() > 1) {
+    throw MachineError(
+        fmt::format("--emulate-nodes is for one host, the ranks are on {}", agents.hosts()));
+  }
+  return {ranks, emulate_nodes > 1 ? emulate_nodes : agents.nodes(),
+          std::min(agents.ranks_on_own_host(), count_gpus())};
+}
+
+}  // namespace
+
+RankPlaces place_ranks(int asked, int emulate_nodes, const Agents& agents) {
+  if (agents.gathered()) return place_in_job(asked, emulate_nodes, agents);
   const int gpus = count_gpus();
   const int ranks = asked > 0 ? asked : gpus;
   if (ranks > gpus) {
@@ -21,7 +39,7 @@ int usable_ranks(int asked, int emulate_nodes) {
     throw MachineError(
         fmt::format("{} ranks cannot be spread evenly over {} nodes", ranks, emulate_nodes));
   }
-  return ranks;
+  return {ranks, emulate_nodes, ranks};
 }
 
 std::map<std::string, std::string> emulation(int nodes) {
@@ -39,8 +57,8 @@ LaunchSetup local_launch(const CallOptions& options, const std::string& nccl_pat
   setup.log_dir = log_dir;
   setup.environment = emulation(options.emulate_nodes);
   setup.environment["NCCL_TUNER_PLUGIN"] = "STATIC_PLUGIN";
-  setup.unset = {"NCCL_VERNIER_POLICY", "NCCL_VERNIER_MODE", "NCCL_DEBUG", "NCCL_DEBUG_SUBSYS",
-                 "NCCL_DEBUG_FILE"};
+  setup.unset = {"NCCL_VERNIER_POLICY", "NCCL_VERNIER_MODE", "NCCL_DEBUG",
+                 "NCCL_DEBUG_SUBSYS",   "NCCL_DEBUG_FILE",   "NCCL_COMM_ID"};
   if (options.emulate_nodes > 1) {
     const int per_node = ranks / options.emulate_nodes;
     for (int rank = 0; rank < ranks; ++rank) {

@@ -32,7 +32,7 @@ class Rank {
   explicit Rank(const RankSetup& setup)
       : setup_(setup),
         type_(find_data_type(setup.data_type).value()),
-        gpu_(setup.rank),
+        gpu_(setup.device),
         nccl_(open_nccl(setup.nccl)),
         data_(setup.ranks, setup.rank, type_, setup.max_bytes),
         output_(setup.max_bytes + kGuardBytes) {
@@ -77,7 +77,9 @@ class Rank {
 
   void connect() {
     NcclUniqueId id{};
-    if (setup_.rank == 0) {
+    if (std::getenv("NCCL_COMM_ID") != nullptr) {  // ranks of several tasks: all read it there
+      require(nccl_.get_unique_id(&id), "ncclGetUniqueId");
+    } else if (setup_.rank == 0) {
       require(nccl_.get_unique_id(&id), "ncclGetUniqueId");
       for (int other = 1; other < setup_.ranks; ++other) {
         if (!write_all(kUniqueIdFd, &id, sizeof id)) throw MachineError("the other ranks are gone");
@@ -90,6 +92,8 @@ class Rank {
     setenv("NCCL_VERNIER_MODE", "off", 1);
     require(nccl_.comm_init_rank(&control_, setup_.ranks, id, setup_.rank), "ncclCommInitRank");
     create_for_control(false);
+    // It would name every communicator: one commId, one port. The next ids go over this one.
+    unsetenv("NCCL_COMM_ID");
     measured_ = arms_[0] = create();
     if (setup_.confirms) {
       setenv("NCCL_VERNIER_MODE", "apply", 1);
@@ -197,7 +201,7 @@ class Rank {
     reply(costs_us, last_call().algorithms, last_call().protocols);
   }
 
-  // 1 when something is wrong with the output of this rank, which is then told on stderr.
+  // 1 + this rank when something is wrong with its output, which is then told on stderr; else 0.
   float problem(const Point& point, int set) {
     const Extent extent = extent_of(point, setup_.ranks, type_.element_bytes);
     gpu_.poison(recv_, extent.recv_bytes + kGuardBytes, kPoison);
@@ -208,13 +212,13 @@ class Rank {
     if (wrong >= 0) {
       print_talk(fmt::format("rank {}: {}: element {} of the output is wrong", setup_.rank,
                              describe(point), wrong / type_.element_bytes));
-      return 1;
+      return static_cast<float>(1 + setup_.rank);
     }
     const auto* const guard = output_.data() + extent.recv_bytes;
     if (std::any_of(guard, guard + kGuardBytes, [](std::uint8_t b) { return b != kPoison; })) {
       print_talk(fmt::format("rank {}: {}: something wrote behind the output", setup_.rank,
                              describe(point)));
-      return 1;
+      return static_cast<float>(1 + setup_.rank);
     }
     return 0;
   }
@@ -299,7 +303,7 @@ class Rank {
 
 RankSetup from_argument(const std::string& argument) {
   const Json json = Json::parse(argument);
-  return {json.at("rank"),      json.at("ranks"),     json.at("nccl"),
+  return {json.at("rank"),      json.at("ranks"),     json.at("device"),  json.at("nccl"),
           json.at("data_type"), json.at("max_bytes"), json.at("confirms")};
 }
 
@@ -307,8 +311,9 @@ RankSetup from_argument(const std::string& argument) {
 
 std::string to_argument(const RankSetup& setup) {
   return Json{{"rank", setup.rank},           {"ranks", setup.ranks},
-              {"nccl", setup.nccl},           {"data_type", setup.data_type},
-              {"max_bytes", setup.max_bytes}, {"confirms", setup.confirms}}
+              {"device", setup.device},       {"nccl", setup.nccl},
+              {"data_type", setup.data_type}, {"max_bytes", setup.max_bytes},
+              {"confirms", setup.confirms}}
       .dump();
 }
 

@@ -13,12 +13,14 @@ namespace vernier::calibrate {
 inline constexpr int kCommandFd = 3;   // Commands come in
 inline constexpr int kReplyFd = 4;     // Hello and Replies go out
 inline constexpr int kUniqueIdFd = 5;  // rank 0 writes the id of the control communicator once for
-                                       // each other rank, which reads it here
+                                       // each other rank, which reads it here. Not where
+                                       // NCCL_COMM_ID says where they meet
 inline constexpr const char* kRankArgument = "calibrate-rank";  // argv[1] of such a process
 
 struct RankSetup {
   int rank;
   int ranks;
+  int device;        // GPU, among those that it sees
   std::string nccl;  // library to open
   std::string data_type;
   std::uint64_t max_bytes;

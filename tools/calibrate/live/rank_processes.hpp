@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The processes of one launch, one per GPU: started, spoken to through rank 0, and killed when they
-// hang or one of them ends. Nothing here loads CUDA or NCCL.
+// hang or one of them ends. All on this host, or, under a launcher, rank 0 here and each other one
+// by the agent in its task. Nothing here loads CUDA or NCCL.
 #pragma once
-
-#include <sys/types.h>
 
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "tools/calibrate/live/rank.hpp"
+#include "tools/calibrate/live/rank_process.hpp"
 #include "tools/calibrate/live/wire.hpp"
 
 namespace vernier::calibrate {
+
+class Agents;
 
 struct LaunchSetup {
   int ranks;
@@ -30,8 +31,9 @@ struct LaunchSetup {
 
 class RankProcesses {
  public:
-  // Starts them. Throws MachineError when a process cannot be made.
-  explicit RankProcesses(const LaunchSetup& setup);
+  // Starts them. Throws MachineError when a process cannot be made. `agents`, which outlive this,
+  // start all but rank 0; null: there are none.
+  RankProcesses(const LaunchSetup& setup, Agents* agents);
   ~RankProcesses();
   RankProcesses(const RankProcesses&) = delete;
   RankProcesses& operator=(const RankProcesses&) = delete;
@@ -42,7 +44,8 @@ class RankProcesses {
   [[nodiscard]] std::optional<Hello> hello(double limit_s);
 
   // One command and its answer; nullopt when there was none within `limit_s` or a rank ended. Then
-  // all of them are dead, and `end` says which it was.
+  // all of them are dead, and `end` says which it was. MachineError where a task of the launcher is
+  // gone: that is nobody's configuration's fault.
   struct Answer {
     Reply reply;
     std::vector<float> numbers;
@@ -50,18 +53,19 @@ class RankProcesses {
   [[nodiscard]] std::optional<Answer> ask(const Command& command, double limit_s);
 
   [[nodiscard]] End end() const { return end_; }
-  [[nodiscard]] bool alive() const { return !pids_.empty(); }
+  [[nodiscard]] bool alive() const { return !here_.empty(); }
   // How the first rank that ended did so: "rank 1 was killed by signal 6 (Aborted)".
   [[nodiscard]] const std::string& end_text() const { return end_text_; }
 
  private:
   [[nodiscard]] bool receive(void* data, std::size_t nbytes, double deadline_s);
-  void start(const LaunchSetup& setup, int rank, int command_fd, int reply_fd, int id_fd);
+  void start(const LaunchSetup& setup, int rank, RankFiles files);
   void wait_for_end();
   bool one_ended();
   void kill_all();
 
-  std::vector<pid_t> pids_;  // empty once they are dead
+  std::vector<RankProcess> here_;  // by rank; empty once they are dead
+  Agents* agents_;
   int command_fd_ = -1;
   int reply_fd_ = -1;
   End end_ = End::none;

@@ -116,7 +116,7 @@ std::unique_ptr<GpuMachine> BundleTrials::make_machine(const Bundle* bundle) con
   if (bundle != nullptr) {
     for (const auto& [name, value] : bundle->variables) launch.environment[name] = value;
   }
-  return std::make_unique<GpuMachine>(std::move(launch), setup_.hang_limit_s);
+  return std::make_unique<GpuMachine>(std::move(launch), setup_.hang_limit_s, setup_.agents);
 }
 
 // What fails under a bundle is the bundle's fault where ranks still start without it; else the

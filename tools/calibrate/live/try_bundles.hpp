@@ -20,6 +20,7 @@ namespace vernier::calibrate {
 struct TrialSetup {
   LaunchSetup launch;  // of no bundle
   double hang_limit_s;
+  Agents& agents;
   std::string plugin;  // libnccl-tuner-vernier.so
   int nccl_version;
   std::size_t most_searched;

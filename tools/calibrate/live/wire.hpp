@@ -38,7 +38,8 @@ static_assert(std::is_trivially_copyable_v<Command>);
 
 // Followed by `numbers` floats:
 //   survey       costs, [algorithms][protocols], negative where any rank cannot run it
-//   check        1 when an output was wrong on any rank, 1 when the forced cell was not usable
+//   check        1 + the last rank whose output was wrong, 0 where all were exact; 1 when the forced
+//                cell was not usable
 //   measure      microseconds per operation of the slowest rank, [arm][pair][replay]
 //   used_memory  MiB, the largest of all ranks
 struct Reply {

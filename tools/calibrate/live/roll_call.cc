@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/calibrate/live/roll_call.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <list>
+#include <utility>
+#include <vector>
+
+#include "tools/calibrate/live/monotonic.hpp"
+#include "tools/calibrate/task_facts.hpp"
+
+namespace vernier::calibrate {
+namespace {
+
+constexpr int kPollMs = 50;
+
+// The rank of a greeting from this protocol; nullopt: somebody else's connection.
+std::optional<int> rank_of(const Json& hello) {
+  for (const char* const key : {"vernier_task", "rank", "ranks"}) {
+    if (!hello.contains(key) || !hello[key].is_number_integer()) return std::nullopt;
+  }
+  for (const char* const key : {"host", "machine", "node", "gpu"}) {
+    if (!hello.contains(key) || !hello[key].is_string()) return std::nullopt;
+  }
+  if (!hello.contains("facts") || !hello["facts"].is_object()) return std::nullopt;
+  for (const auto& [name, value] : hello["facts"].items()) {
+    if (!value.is_string()) return std::nullopt;
+  }
+  return hello["rank"].get<int>();
+}
+
+std::string text_of(const Json& hello, const char* key) {
+  return hello.contains(key) && hello[key].is_string() ? printable(hello[key].get<std::string>())
+                                                       : "";
+}
+
+// "0-1 on node7, 2 on node8".
+std::string ranks_by_host(const std::map<int, std::string>& hosts) {
+  std::vector<std::pair<std::string, std::vector<int>>> groups;
+  for (const auto& [rank, host] : hosts) {
+    if (groups.empty() || groups.back().first != host) groups.push_back({host, {}});
+    groups.back().second.push_back(rank);
+  }
+  std::string text;
+  for (const auto& [host, ranks] : groups) {
+    text += fmt::format("{}{} on {}", text.empty() ? "" : ", ", ranks_text(ranks), host);
+  }
+  return text;
+}
+
+[[noreturn]] void throw_missing(const Rendezvous& at, const LaunchedTask& self,
+                                const std::string& own_host, double limit_s,
+                                const std::map<int, Member>& members) {
+  std::map<int, std::string> hosts{{0, own_host}};
+  std::vector<int> seen{0};
+  std::vector<int> missing;
+  for (int rank = 1; rank < self.ranks; ++rank) {
+    const auto member = members.find(rank);
+    if (member == members.end()) {
+      missing.push_back(rank);
+      continue;
+    }
+    seen.push_back(rank);
+    hosts[rank] = text_of(member->second.hello, "host");
+  }
+  throw RollCallError(
+      fmt::format("{} of {} ranks appeared at {} within {:.0f} s: {}; missing: {} ({} tells the "
+                  "number of ranks; each is a task that runs this same command)",
+                  seen.size(), self.ranks, address_text(at.host, at.port), limit_s,
+                  ranks_by_host(hosts), ranks_text(missing), self.source),
+      {{"error", "ranks are missing"},
+       {"ranks_expected", self.ranks},
+       {"ranks_seen", seen},
+       {"ranks_missing", missing}});
+}
+
+// Both rank 0 and the other task say why.
+[[noreturn]] void refuse(LineSocket& line, const std::string& text, const Json& details) {
+  (void)line.send({{"refused", text}});
+  throw RollCallError(text, details);
+}
+
+void add_member(const LaunchedTask& self, Json hello, LineSocket line,
+                std::map<int, Member>& members) {
+  const std::optional<int> rank = rank_of(hello);
+  if (!rank) return;
+  const std::string host = text_of(hello, "host");
+  const int ranks = hello["ranks"].get<int>();
+  if (ranks != self.ranks || *rank < 1 || *rank >= self.ranks) {
+    refuse(line,
+           fmt::format("a task on {} says it is rank {} of {}; rank 0 was told of {} ranks: two "
+                       "jobs with one rendezvous?",
+                       host, *rank, ranks, self.ranks),
+           {{"error", "another number of ranks"}, {"rank", *rank}, {"host", host}});
+  }
+  const auto there = members.find(*rank);
+  if (there != members.end()) {
+    refuse(line,
+           fmt::format("rank {} appeared twice, on {} and on {}: two jobs with one rendezvous?",
+                       *rank, text_of(there->second.hello, "host"), host),
+           {{"error", "a rank appeared twice"}, {"rank", *rank}});
+  }
+  members.emplace(*rank, Member{std::move(hello), std::move(line)});
+}
+
+}  // namespace
+
+void call_roll(const Rendezvous& at, const LaunchedTask& self, const std::string& own_host,
+               double limit_s, std::map<int, Member>& members) {
+  const Socket listener = listen_at(at);
+  std::list<LineSocket> strangers;  // connected, and have not said who they are
+  const double deadline_s = now_s() + limit_s;
+  while (members.size() + 1 < static_cast<std::size_t>(self.ranks)) {
+    if (now_s() > deadline_s) throw_missing(at, self, own_host, limit_s, members);
+    pollfd waiting{listener.fd(), POLLIN, 0};
+    poll(&waiting, 1, kPollMs);
+    for (Socket next = accept_at(listener); next.fd() >= 0; next = accept_at(listener)) {
+      strangers.emplace_back(std::move(next));
+    }
+    for (auto stranger = strangers.begin(); stranger != strangers.end();) {
+      Json hello;
+      const LineSocket::Got got = stranger->receive(hello);
+      if (got == LineSocket::Got::nothing) {
+        ++stranger;
+        continue;
+      }
+      LineSocket line = std::move(*stranger);
+      stranger = strangers.erase(stranger);
+      if (got == LineSocket::Got::document) {
+        add_member(self, std::move(hello), std::move(line), members);
+      }
+    }
+  }
+}
+
+void require_agreement(const std::map<int, Json>& hellos) {
+  std::map<int, Json> facts;
+  std::map<std::string, std::pair<int, std::string>> users;  // of a GPU of a host
+  for (const auto& [rank, hello] : hellos) {
+    const std::string host = text_of(hello, "host");
+    if (const std::string problem = text_of(hello, "problem"); !problem.empty()) {
+      throw RollCallError(fmt::format("rank {} on {}: {}", rank, host, problem),
+                          {{"error", problem}, {"rank", rank}, {"host", host}});
+    }
+    facts[rank] = hello["facts"];
+  }
+  const std::vector<FactDifference> all = differences(facts);
+  if (!all.empty()) {
+    throw RollCallError(
+        "the ranks differ, so that nothing can be measured:\n" + differences_text(all),
+        {{"error", "the ranks differ"}, {"differences", to_json(all)}});
+  }
+  for (const auto& [rank, hello] : hellos) {
+    const std::string gpu = text_of(hello, "gpu");
+    const auto [user, is_new] =
+        users.try_emplace(text_of(hello, "machine") + " " + gpu, rank, text_of(hello, "host"));
+    if (!is_new) {
+      throw RollCallError(
+          fmt::format("ranks {} and {} on {} have one GPU, {}: start one task for each GPU",
+                      user->second.first, rank, user->second.second, gpu),
+          {{"error", "two ranks have one GPU"}, {"ranks", {user->second.first, rank}}});
+    }
+  }
+}
+
+std::string own_host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+}  // namespace vernier::calibrate
