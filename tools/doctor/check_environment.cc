@@ -35,10 +35,11 @@ std::set<std::string_view> known_words(const Facts& facts) {
   return words;
 }
 
-bool has_lint(const std::string& name) {
-  const auto& lints = environment_lints();
-  return std::any_of(lints.begin(), lints.end(),
-                     [&](const EnvironmentLint& lint) { return lint.variable == name; });
+// By a lint, which knows more.
+bool is_found(const std::string& name, const Findings& findings) {
+  return std::any_of(findings.begin(), findings.end(), [&](const Finding& finding) {
+    return finding.evidence.starts_with(name + "=");
+  });
 }
 
 // By the libraries' own words: a list of names would be out of date with the next release.
@@ -49,8 +50,8 @@ void judge_unread(const Facts& facts, Findings& findings) {
     const bool other = std::any_of(kNotForNccl.begin(), kNotForNccl.end(),
                                    [n = &name](auto prefix) { return n->starts_with(prefix); });
     if (!name.starts_with("NCCL_") || other || words.contains(name)) continue;
+    if (is_found(name, findings)) continue;
     const std::string hint = did_you_mean(name, {words.begin(), words.end()});
-    if (hint.empty() && has_lint(name)) continue;  // which knows better
     findings.push_back({"env.unread", hint.empty() ? Severity::note : Severity::warning,
                         fmt::format("{}={} ({}): no NCCL or plugin found here reads it{}", name,
                                     setting.value, setting.source, hint),

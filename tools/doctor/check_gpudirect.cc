@@ -14,9 +14,9 @@ using Findings = std::vector<Finding>;
 
 constexpr std::uint64_t kGib = 1ull << 30;
 
-bool has_active_nic(const Facts& facts) {
+bool has_usable_nic(const Facts& facts) {
   return std::any_of(facts.nics.begin(), facts.nics.end(),
-                     [](const Nic& nic) { return nic.active(); });
+                     [](const Nic& nic) { return nic.usable(); });
 }
 
 bool is_geforce(const Facts& facts) {
@@ -24,7 +24,7 @@ bool is_geforce(const Facts& facts) {
 }
 
 bool wants_gpudirect(const Facts& facts) {
-  return !facts.gpus.empty() && has_active_nic(facts) && !facts.gpudirect.unified_memory &&
+  return !facts.gpus.empty() && has_usable_nic(facts) && !facts.gpudirect.unified_memory &&
          !is_geforce(facts);
 }
 
@@ -84,7 +84,7 @@ void judge_iommu(const Facts& facts, Findings& findings) {
 
 void judge_limits(const Facts& facts, Findings& findings) {
   const GpuDirectFacts& gdr = facts.gpudirect;
-  if (has_active_nic(facts) && !gdr.ipc_lock && gdr.memlock_bytes.present() &&
+  if (has_usable_nic(facts) && !gdr.ipc_lock && gdr.memlock_bytes.present() &&
       gdr.memlock_bytes.value < kGib) {
     findings.push_back(
         {"gdr.memlock", Severity::warning,

@@ -14,14 +14,18 @@ namespace {
 using Findings = std::vector<Finding>;
 
 constexpr const char* kSockets =
-    "NCCL goes over TCP sockets without a word: 5 to 20 times slower between nodes";
+    "between nodes NCCL goes over TCP sockets without a word: 5 to 20 times slower; within one "
+    "machine nothing is lost";
 
 // What libibverbs, and so NCCL, gets at.
 void judge_access(const Facts& facts, Findings& findings) {
   if (facts.nics.empty()) return;
+  const bool any_active = std::any_of(facts.nics.begin(), facts.nics.end(),
+                                      [](const Nic& nic) { return nic.active(); });
+  const Severity severity = any_active ? Severity::warning : Severity::note;
   if (!facts.verbs_library.present()) {
     findings.push_back(
-        {"nic.verbs-missing", Severity::error,
+        {"nic.verbs-missing", severity,
          fmt::format("{} RDMA devices, but libibverbs.so.1 {}", facts.nics.size(),
                      facts.verbs_library.absent() ? std::string("is not there")
                                                   : "refuses: " + facts.verbs_library.why),
@@ -35,14 +39,14 @@ void judge_access(const Facts& facts, Findings& findings) {
     if (nic.verbs_file.absent()) missing.push_back(nic.name);
     if (nic.verbs_file.is_unreadable()) {
       findings.push_back(
-          {"nic.refused", Severity::error,
+          {"nic.refused", severity,
            fmt::format("{} of {}: {}", nic.verbs_file_name, nic.name, nic.verbs_file.why), kSockets,
            "docker run --device /dev/infiniband; Kubernetes: request the RDMA "
            "device plugin's resource; on a host: mode 0666 of the file"});
     }
   }
   if (missing.empty()) return;
-  findings.push_back({"nic.no-device-file", Severity::error,
+  findings.push_back({"nic.no-device-file", severity,
                       fmt::format("the kernel has {}, but /dev/infiniband has no file for {}",
                                   fmt::join(missing, ", "), missing.size() == 1 ? "it" : "them"),
                       kSockets,
@@ -76,8 +80,10 @@ void judge_ports(const Facts& facts, Findings& findings) {
                         "NCCL leaves ports out that are not active",
                         "nothing, if no cable is meant to be there"});
   } else {
-    findings.push_back({"nic.all-down", Severity::warning, "no RDMA port is active: " + evidence,
-                        kSockets, "cable, transceiver, switch port; ip link set up for RoCE"});
+    findings.push_back(
+        {"nic.all-down", Severity::note, "no RDMA port is active: " + evidence, kSockets,
+         "nothing, if this machine works alone; else cable, transceiver, switch port; ip "
+         "link set up for RoCE"});
   }
 }
 
@@ -121,7 +127,8 @@ void judge_slots(const Facts& facts, Findings& findings) {
     const double most = pcie_gbps(pci.speed_max_gts.value_or(pci.speed_gts.value),
                                   pci.width_max.value_or(pci.width.value));
     if (rate <= 0 || now >= rate) continue;
-    const bool degraded = now < most;
+    // What a guest reads of a bus is its host's invention.
+    const bool degraded = now < most && !facts.system.is_virtual;
     findings.push_back(
         {degraded ? "nic.pcie-degraded" : "nic.pcie-limits",
          degraded ? Severity::warning : Severity::note,

@@ -79,7 +79,7 @@ Facts collect(machine::MachineView& machine) {
   collect_nics(machine, facts);
   find_distances(facts);
   facts.gpudirect = collect_gpudirect(machine, facts);
-  facts.environment = collect_environment(machine);
+  collect_environment(machine, facts);
   collect_nccl(machine, facts);
   return facts;
 }

@@ -5,7 +5,7 @@
 
 namespace vernier::doctor {
 
-// All facts of a machine. Asks no question twice, and none that changes anything.
+// All facts of a machine. Asks no question that changes anything.
 [[nodiscard]] Facts collect(machine::MachineView& machine);
 
 // The parts, one file each.
@@ -14,7 +14,7 @@ void collect_gpus(machine::MachineView& machine, Facts& facts);
 void collect_nics(machine::MachineView& machine, Facts& facts);
 [[nodiscard]] PciDevice collect_pci(machine::MachineView& machine, const std::string& address);
 [[nodiscard]] GpuDirectFacts collect_gpudirect(machine::MachineView& machine, const Facts& facts);
-[[nodiscard]] std::map<std::string, Setting> collect_environment(machine::MachineView& machine);
+void collect_environment(machine::MachineView& machine, Facts& facts);
 // Needs facts.environment.
 void collect_nccl(machine::MachineView& machine, Facts& facts);
 

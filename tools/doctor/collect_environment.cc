@@ -25,33 +25,32 @@ void add(std::map<std::string, Setting>& settings, const std::string& name,
 }
 
 // KEY=VALUE lines; one that begins with # is skipped; nothing is trimmed or quoted.
-void add_file(machine::MachineView& machine, const std::string& file,
-              std::map<std::string, Setting>& settings) {
-  std::istringstream lines(machine.text(file).value_or(""));
+void add_file(machine::MachineView& machine, const std::string& file, Facts& facts) {
+  const Reading<std::string> text = machine.text(file);
+  if (text.is_unreadable()) facts.unreadable.push_back(file + ": " + text.why);
+  std::istringstream lines(text.value);
   for (std::string line; std::getline(lines, line);) {
     const std::size_t equals = line.find('=');
     if (line.starts_with('#') || equals == line.npos || equals == 0) continue;
-    add(settings, line.substr(0, equals), line.substr(equals + 1, kMaxValueBytes), file);
+    add(facts.environment, line.substr(0, equals), line.substr(equals + 1, kMaxValueBytes), file);
   }
 }
 
 }  // namespace
 
-std::map<std::string, Setting> collect_environment(machine::MachineView& machine) {
+void collect_environment(machine::MachineView& machine, Facts& facts) {
   const machine::Environment shell = machine.environment();
-  std::map<std::string, Setting> settings;
   for (const auto& [name, value] : shell) {
-    if (is_ours(name)) add(settings, name, value, "environment");
+    if (is_ours(name)) add(facts.environment, name, value, "environment");
   }
   const auto named = shell.find("NCCL_CONF_FILE");  // 2.23 and later
   const auto home = shell.find("HOME");
   if (named != shell.end()) {
-    add_file(machine, named->second, settings);
+    add_file(machine, named->second, facts);
   } else if (home != shell.end()) {
-    add_file(machine, home->second + "/.nccl.conf", settings);
+    add_file(machine, home->second + "/.nccl.conf", facts);
   }
-  add_file(machine, "/etc/nccl.conf", settings);
-  return settings;
+  add_file(machine, "/etc/nccl.conf", facts);
 }
 
 }  // namespace vernier::doctor

@@ -14,9 +14,6 @@ namespace vernier::doctor {
 namespace {
 
 constexpr const char* kLoaderName = "libnccl.so.2";
-// Rules for names of a library that does not tell its version: those of the newest.
-constexpr int kUnknownVersion = 23206;
-
 class Collector {
  public:
   Collector(machine::MachineView& machine, Facts& facts)
@@ -110,7 +107,7 @@ class Collector {
   }
 
   void add_plugins(NcclLibrary& library) {
-    const int version = library.version.value_or(kUnknownVersion);
+    const int version = library.version.value_or(kNewestNccl);
     library.net = find_plugin(PluginKind::net, "net", "NCCL_NET_PLUGIN", version);
     const auto add_one = [&](PluginKind kind, const char* name, const char* variable) {
       PluginChoice choice = find_plugin(kind, name, variable, version);
@@ -137,6 +134,13 @@ class Collector {
 };
 
 }  // namespace
+
+std::optional<int> Facts::nccl_version() const {
+  for (const NcclLibrary& library : nccl) {
+    if (library.version) return library.version;
+  }
+  return std::nullopt;
+}
 
 void collect_nccl(machine::MachineView& machine, Facts& facts) { Collector(machine, facts).run(); }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <tuple>
 
 #include "tools/doctor/collect.hpp"
 
@@ -94,6 +95,15 @@ Port collect_port(machine::MachineView& machine, const std::string& folder, int 
   return port;
 }
 
+// mlx5_9 before mlx5_10.
+bool is_before(const std::string& a, const std::string& b) {
+  const auto key = [](const std::string& name) {
+    const std::size_t digits = name.find_last_not_of("0123456789") + 1;
+    return std::tuple(name.substr(0, digits), name.size(), name);
+  };
+  return key(a) < key(b);
+}
+
 std::string pci_address_of(machine::MachineView& machine, const std::string& device) {
   const std::string path = machine.real_path(device + "/device").value_or("");
   const std::string name = path.substr(path.rfind('/') + 1);
@@ -108,7 +118,8 @@ bool Nic::active() const {
 }
 
 void collect_nics(machine::MachineView& machine, Facts& facts) {
-  const Reading<std::vector<std::string>> names = machine.entries(kClass);
+  Reading<std::vector<std::string>> names = machine.entries(kClass);
+  std::sort(names.value.begin(), names.value.end(), is_before);
   if (names.is_unreadable()) facts.unreadable.push_back(std::string(kClass) + ": " + names.why);
   if (names.value.empty()) return;
   const Reading<machine::VerbsAnswers> verbs = machine.verbs();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A PCI device and the bridges above it, from sysfs.
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -48,6 +49,11 @@ std::vector<std::string> chain_of(const std::string& path) {
   return chain;
 }
 
+template <typename T>
+void keep_lower(Reading<T>& reading, const Reading<T>& other) {
+  if (reading.present() && other.present()) reading.value = std::min(reading.value, other.value);
+}
+
 }  // namespace
 
 PciDevice collect_pci(machine::MachineView& machine, const std::string& address) {
@@ -61,6 +67,11 @@ PciDevice collect_pci(machine::MachineView& machine, const std::string& address)
   device.speed_max_gts = leading_number(machine.text(folder + "/max_link_speed"));
   device.width = leading_int(machine.text(folder + "/current_link_width"));
   device.width_max = leading_int(machine.text(folder + "/max_link_width"));
+  if (device.chain.size() > 2) {  // the slot, which may have fewer lanes than the card
+    const std::string slot = kDevices + device.chain[device.chain.size() - 2];
+    keep_lower(device.speed_max_gts, leading_number(machine.text(slot + "/max_link_speed")));
+    keep_lower(device.width_max, leading_int(machine.text(slot + "/max_link_width")));
+  }
   device.iommu = machine.text(folder + "/iommu_group/type");
   device.iommu.value = trimmed(device.iommu.value);
   for (std::size_t i = 1; i + 1 < device.chain.size(); ++i) {

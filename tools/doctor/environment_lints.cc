@@ -227,12 +227,10 @@ void apply(const EnvironmentLint& lint, const Facts& facts, std::vector<Finding>
   if (setting == facts.environment.end()) return;
   std::string which;
   if (!lint.nccl.empty()) {
-    // By the library that a process loads first; where that is not known, it is said.
-    const std::optional<int> version =
-        facts.nccl.empty() ? std::nullopt : facts.nccl.front().version;
-    if (version && !NcclVersionRange::parse(lint.nccl)->contains(*version)) return;
+    const std::optional<int> version = facts.nccl_version();
+    if (!NcclVersionRange::parse(lint.nccl)->contains(version.value_or(kNewestNccl))) return;
     which = version ? fmt::format(" (NCCL {})", format_nccl_version(*version))
-                    : fmt::format(" (for NCCL {})", lint.nccl);
+                    : fmt::format(" (NCCL {})", lint.nccl);
   }
   const std::string& value = setting->second.value;
   const std::string wrong = lint.judge(value, facts);

@@ -16,6 +16,9 @@ namespace vernier::doctor {
 
 using machine::Reading;
 
+// What is taken where no library tells its version: the newest that is known here.
+inline constexpr int kNewestNccl = 23206;
+
 // ---- PCIe
 
 struct PciDevice {
@@ -23,9 +26,9 @@ struct PciDevice {
   std::vector<std::string> chain;  // "pci0000:15", then each bridge down to the device itself
   Reading<int> numa;               // -1: the firmware does not say
   Reading<double> speed_gts;       // GT/s a lane, now
-  Reading<double> speed_max_gts;   // of the device
+  Reading<double> speed_max_gts;   // of device and slot together
   Reading<int> width;
-  Reading<int> width_max;        // of the device
+  Reading<int> width_max;        // of device and slot together
   Reading<std::string> iommu;    // type of its group: "identity", "DMA", "DMA-FQ"; absent: no IOMMU
   std::vector<std::string> acs;  // bridges above it that redirect peer traffic
   bool acs_unreadable = false;   // for some bridge: it takes root
@@ -76,6 +79,8 @@ struct Nic {
   Reading<machine::VerbsDevice> verbs;
   std::vector<Port> ports;
   [[nodiscard]] bool active() const;
+  // Active, and this user can open it.
+  [[nodiscard]] bool usable() const { return active() && verbs_file.present(); }
 };
 
 // ---- the rest
@@ -142,7 +147,9 @@ struct Facts {
   std::vector<int> nearest;                     // [gpu]: index of a nic, -1: none is active
   GpuDirectFacts gpudirect;
   bool sharp_library = false;
-  std::vector<NcclLibrary> nccl;               // what a process would load first is first
+  std::vector<NcclLibrary> nccl;  // what a process would load first is first
+  // Of the first that tells one.
+  [[nodiscard]] std::optional<int> nccl_version() const;
   std::map<std::string, Setting> environment;  // NCCL_* and VLLM_*, as NCCL sees them
   std::map<std::string, std::string>
       missing_files;                    // variable: the file it names, which is not there

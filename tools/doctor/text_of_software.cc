@@ -27,6 +27,7 @@ std::string dma_buf_text(const GpuDirectFacts& gdr) {
 }
 
 std::string acs_text(const Facts& facts) {
+  if (facts.system.is_virtual) return "the host's";
   bool unreadable = false;
   bool on = false;
   for (const GpuFacts& gpu : facts.gpus) {

@@ -141,13 +141,13 @@ void from_json(const Json& json, NvmlAnswers& answers) {
     gpu.mig = take<int>(from, "mig");
     gpu.fabric_state = take<int>(from, "fabric_state");
     const Json links = from.value("links", Json::object());
-    for (const auto& [number, link] : links.items()) {
+    for (const auto& [number, link] : need_object(links, "links").items()) {
       gpu.links[key_number(number)] = {
           take<bool>(link, "up").value, take<int>(link, "version").value,
           take<std::string>(link, "remote").value, take<int>(link, "remote_type")};
     }
     const Json peers = from.value("peers", Json::object());
-    for (const auto& [peer, status] : peers.items()) {
+    for (const auto& [peer, status] : need_object(peers, "peers").items()) {
       from_json(status, gpu.peers[peer]);
     }
     answers.gpus.push_back(std::move(gpu));
