@@ -110,7 +110,7 @@ class LiveMachine final : public MachineView {
   // Asks the python3 of this environment; no answer is taken for no package.
   Reading<std::string> python_package(const std::string& name) override {
     const std::string command =
-        "python3 -c 'import importlib.util as u, sys; s = u.find_spec(\"" + name +
+        "python3 -c 'import importlib.util as u; s = u.find_spec(\"" + name +
         "\"); print(list(s.submodule_search_locations)[0] if s else \"\")' 2>/dev/null";
     std::FILE* const python = popen(command.c_str(), "r");
     if (python == nullptr) return {};
