@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "tools/doctor/distance.hpp"
 #include "tools/doctor/findings.hpp"
 
 namespace vernier::doctor {
@@ -165,6 +166,35 @@ void judge_mig(const Facts& facts, Findings& findings) {
   }
 }
 
+// A pair is judged by pairs of its kind: as many NVLinks between them, or PCIe within a socket.
+// Between sockets PCIe differs by nature.
+void judge_rates(const Facts& facts, Findings& findings) {
+  constexpr double kSuspicious = 0.6;  // of the best of the kind
+  std::map<int, double> best;          // by NVLinks
+  std::vector<std::pair<int, const PairRate*>> judged;
+  for (const PairRate& rate : facts.rates) {
+    const GpuFacts& from = facts.gpus[rate.from];
+    const GpuFacts& to = facts.gpus[rate.to];
+    const int links = nvlinks_between(from, to);
+    if (links == 0 && from.pci.numa != to.pci.numa) continue;
+    best[links] = std::max(best[links], rate.gb_per_s);
+    judged.emplace_back(links, &rate);
+  }
+  std::vector<std::string> slow;
+  for (const auto& [links, rate] : judged) {
+    if (rate->gb_per_s >= kSuspicious * best[links]) continue;
+    slow.push_back(
+        fmt::format("{}>{} {:.0f} of {:.0f}", rate->from, rate->to, rate->gb_per_s, best[links]));
+  }
+  if (slow.empty()) return;
+  findings.push_back(
+      {"gpu.pair-slow", Severity::warning,
+       fmt::format("GB/s from GPU to GPU, of the best pair of the kind: {}", fmt::join(slow, ", ")),
+       "rings through such a pair are as slow as it is",
+       "look whether something else runs there; else links, lanes and slots of "
+       "these GPUs"});
+}
+
 }  // namespace
 
 void check_gpus(const Facts& facts, Findings& findings) {
@@ -175,6 +205,7 @@ void check_gpus(const Facts& facts, Findings& findings) {
   judge_pcie(facts, findings);
   judge_p2p(facts, findings);
   judge_mig(facts, findings);
+  judge_rates(facts, findings);
 }
 
 }  // namespace vernier::doctor

@@ -30,6 +30,11 @@ void add_doctor_command(CLI::App& app, Action& action) {
   command.add_option("--name", options->name, "of the machine, in the recording")
       ->needs(&record)
       ->type_name("TEXT");
+  command
+      .add_flag("--measure", options->measure,
+                "also copy between each pair of GPUs: bandwidth, and time of a small copy; holds "
+                "64 MiB of each GPU for some seconds, and disturbs a job that runs there")
+      ->excludes(&machine);
   command.add_flag("--json", options->json, "print one JSON document instead of text");
   command.footer(
       "Needs no root; what only root may read is said to be unreadable. Run it in the environment\n"

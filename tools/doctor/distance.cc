@@ -31,6 +31,16 @@ Distance distance_between(const PciDevice& a, const PciDevice& b, int numa_nodes
   return a.numa.value == b.numa.value ? Distance::node : Distance::sys;
 }
 
+int nvlinks_between(const GpuFacts& a, const GpuFacts& b) {
+  if (const auto direct = a.nvlinks.find(b.nvml.pci); direct != a.nvlinks.end()) {
+    return direct->second;
+  }
+  const auto of_a = a.nvlinks.find("NVSwitch");
+  const auto of_b = b.nvlinks.find("NVSwitch");
+  if (of_a == a.nvlinks.end() || of_b == b.nvlinks.end()) return 0;
+  return std::min(of_a->second, of_b->second);
+}
+
 void find_distances(Facts& facts) {
   std::vector<int> users(facts.nics.size(), 0);
   for (const GpuFacts& gpu : facts.gpus) {

@@ -14,6 +14,9 @@ namespace vernier::doctor {
 // `numa_nodes`: of the machine, 0 where unknown.
 [[nodiscard]] Distance distance_between(const PciDevice& a, const PciDevice& b, int numa_nodes);
 
+// NVLinks from one to the other: direct ones, or what both have to the switch.
+[[nodiscard]] int nvlinks_between(const GpuFacts& a, const GpuFacts& b);
+
 // Fills facts.distance and facts.nearest: to each GPU the nearest NIC with an active port, and of
 // equally near ones the one that the fewest GPUs have got.
 void find_distances(Facts& facts);

@@ -8,6 +8,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "tools/calibrate/live/pair_rates.hpp"
+#include "tools/calibrate/machine_error.hpp"
 #include "tools/common/output.hpp"
 #include "tools/common/output_file.hpp"
 #include "tools/doctor/collect.hpp"
@@ -30,6 +32,21 @@ std::string write_recording(const machine::MachineRecorder& recorder, const Opti
                       document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
+// By index of `facts`; GPUs that CUDA_VISIBLE_DEVICES hides from CUDA have no rates.
+void measure_pairs(Facts& facts) {
+  const auto index_of = [&](const std::string& address) {
+    const auto found = std::find_if(facts.gpus.begin(), facts.gpus.end(),
+                                    [&](const GpuFacts& gpu) { return gpu.nvml.pci == address; });
+    return static_cast<std::size_t>(found - facts.gpus.begin());
+  };
+  for (const calibrate::PairRate& rate : calibrate::measure_pair_rates()) {
+    const std::size_t from = index_of(rate.from);
+    const std::size_t to = index_of(rate.to);
+    if (from == facts.gpus.size() || to == facts.gpus.size()) continue;
+    facts.rates.push_back({from, to, rate.gb_per_s, rate.small_copy_us});
+  }
+}
+
 }  // namespace
 
 ExitCode run_doctor(const Options& options) {
@@ -42,7 +59,15 @@ ExitCode run_doctor(const Options& options) {
     return ExitCode::could_not_look;
   }
   machine::MachineRecorder recorder(*view);
-  const Facts facts = collect(options.record.empty() ? *view : recorder);
+  Facts facts = collect(options.record.empty() ? *view : recorder);
+  if (options.measure) {
+    try {
+      measure_pairs(facts);
+    } catch (const calibrate::MachineError& error) {
+      print_talk(fmt::format("vernier: error: --measure: {}", error.what()));
+      return ExitCode::could_not_look;
+    }
+  }
   const std::vector<Finding> findings = find_all(facts);
   if (!options.record.empty()) {
     const std::string problem = write_recording(recorder, options);

@@ -11,6 +11,7 @@ struct Options {
   std::string machine;  // folder of a machine.json; empty: this machine
   std::string record;   // folder to write one to; empty: none
   std::string name;     // of what is recorded
+  bool measure = false;
   bool json = false;
 };
 

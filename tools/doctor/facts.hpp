@@ -136,6 +136,14 @@ struct Setting {
   std::vector<std::string> hidden;  // sources whose value lost: "FILE: VALUE"
 };
 
+// What was measured from one GPU to another (--measure), by their indexes.
+struct PairRate {
+  std::size_t from;
+  std::size_t to;
+  double gb_per_s;
+  double small_copy_us;
+};
+
 struct Facts {
   SystemFacts system;
   Reading<std::string> driver;     // absent: no NVML; unreadable: it refuses
@@ -145,6 +153,7 @@ struct Facts {
   std::vector<Nic> nics;
   std::vector<std::vector<Distance>> distance;  // [gpu][nic]
   std::vector<int> nearest;                     // [gpu]: index of a nic, -1: none is active
+  std::vector<PairRate> rates;                  // empty: not measured
   GpuDirectFacts gpudirect;
   bool sharp_library = false;
   std::vector<NcclLibrary> nccl;  // what a process would load first is first

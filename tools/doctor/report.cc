@@ -77,6 +77,11 @@ Json json_of_gpu(const Facts& facts, std::size_t index) {
     nics[facts.nics[n].name] = name_of(facts.distance[index][n]);
   }
   json["distance"] = std::move(nics);
+  for (const PairRate& rate : facts.rates) {
+    if (rate.from != index) continue;
+    json["measured"][facts.gpus[rate.to].nvml.pci] =
+        Json{{"gb_per_s", rate.gb_per_s}, {"small_copy_us", rate.small_copy_us}};
+  }
   const int nearest = facts.nearest[index];
   json["nic"] = nearest < 0 ? Json() : Json(facts.nics[static_cast<std::size_t>(nearest)].name);
   return json;

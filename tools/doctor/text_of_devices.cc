@@ -53,17 +53,6 @@ std::string gpus_text(const Facts& facts) {
   return text + "\n" + table.text() + "\n";
 }
 
-// Direct links to a peer, or all of both through the switch.
-int nvlinks_between(const GpuFacts& a, const GpuFacts& b) {
-  if (const auto direct = a.nvlinks.find(b.nvml.pci); direct != a.nvlinks.end()) {
-    return direct->second;
-  }
-  const auto of_a = a.nvlinks.find("NVSwitch");
-  const auto of_b = b.nvlinks.find("NVSwitch");
-  if (of_a == a.nvlinks.end() || of_b == b.nvlinks.end()) return 0;
-  return std::min(of_a->second, of_b->second);
-}
-
 std::string peer_text(const Facts& facts, const GpuFacts& a, const GpuFacts& b) {
   const int links = nvlinks_between(a, b);
   std::string text =
@@ -97,6 +86,32 @@ std::string matrix_text(const Facts& facts) {
          "\nNVn: n NVLinks; PIX: one PCIe switch; PXB: several; PHB: host bridge; NODE: NUMA node; "
          "SYS: between them; - no P2P" +
          (facts.nics.empty() ? "" : "; * the NIC for this GPU") + "\n";
+}
+
+// One table of what was measured, a row for each GPU that copies.
+std::string rate_table(const Facts& facts, const char* title, double PairRate::*what) {
+  std::vector<Table::Column> columns = {{title, Align::left}};
+  std::vector<std::vector<std::string>> cells(facts.gpus.size(),
+                                              std::vector<std::string>(facts.gpus.size(), "-"));
+  for (const PairRate& rate : facts.rates) {
+    cells[rate.from][rate.to] = fmt::format("{:.1f}", rate.*what);
+  }
+  for (std::size_t i = 0; i < facts.gpus.size(); ++i) {
+    columns.push_back({fmt::format("GPU{}", i), Align::right});
+  }
+  Table table(columns);
+  for (std::size_t i = 0; i < facts.gpus.size(); ++i) {
+    std::vector<std::string> row = {fmt::format("GPU{}", i)};
+    row.insert(row.end(), cells[i].begin(), cells[i].end());
+    table.add(std::move(row));
+  }
+  return "\n" + table.text() + "\n";
+}
+
+std::string rates_text(const Facts& facts) {
+  if (facts.rates.empty()) return {};
+  return rate_table(facts, "GB/s, 64 MiB", &PairRate::gb_per_s) +
+         rate_table(facts, "us, 16 bytes", &PairRate::small_copy_us);
 }
 
 std::string port_text(const Port& port) {
@@ -141,7 +156,7 @@ std::string nics_text(const Facts& facts) {
 }  // namespace
 
 std::string text_of_devices(const Facts& facts) {
-  return gpus_text(facts) + matrix_text(facts) + nics_text(facts);
+  return gpus_text(facts) + matrix_text(facts) + rates_text(facts) + nics_text(facts);
 }
 
 }  // namespace vernier::doctor
