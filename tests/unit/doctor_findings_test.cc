@@ -62,6 +62,25 @@ TEST(Machines, EveryCheckFindsSomethingSomewhere) {
   for (const std::string& id : found) EXPECT_TRUE(ids.contains(id)) << id << " is in no table";
 }
 
+// Two bridged pairs: what goes over PCIe between them is not a slow NVLink.
+TEST(Machines, APairIsJudgedByPairsOfItsKind) {
+  Facts facts = facts_of("rtxpro6000x8");
+  facts.gpus.resize(4);
+  for (const std::size_t gpu : {0u, 1u, 2u, 3u}) {
+    facts.gpus[gpu].nvlinks = {{facts.gpus[gpu ^ 1].nvml.pci, 4}};
+  }
+  facts.rates = {{0, 1, 100, 2}, {2, 3, 98, 2}, {0, 2, 25, 2}, {1, 3, 24, 2}};
+  const auto is_slow = [&] {
+    for (const Finding& finding : find_all(facts)) {
+      if (finding.id == "gpu.pair-slow") return true;
+    }
+    return false;
+  };
+  EXPECT_FALSE(is_slow());
+  facts.rates[1].gb_per_s = 50;
+  EXPECT_TRUE(is_slow());
+}
+
 // A release that the lint is for.
 int release_for(const EnvironmentLint& lint) {
   for (const int version : {22809, 22304, 22602, 23007, 23102}) {

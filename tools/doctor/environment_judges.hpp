@@ -19,9 +19,7 @@ std::string is_on(Value value, const Facts& facts);
 std::string is_zero(Value value, const Facts& facts);
 
 std::string algo_invalid(Value value, const Facts& facts);
-std::string algo_unknown_ignored(Value value, const Facts& facts);
 std::string proto_invalid(Value value, const Facts& facts);
-std::string proto_unknown_ignored(Value value, const Facts& facts);
 std::string algo_stops(Value value, const Facts& facts);
 std::string algo_names_some(Value value, const Facts& facts);
 std::string algo_hides(Value value, const Facts& facts);
