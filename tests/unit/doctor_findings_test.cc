@@ -62,6 +62,19 @@ TEST(Machines, EveryCheckFindsSomethingSomewhere) {
   for (const std::string& id : found) EXPECT_TRUE(ids.contains(id)) << id << " is in no table";
 }
 
+TEST(Machines, AFabricThatIsNotSetUpIsNoAlarmWhereCudaStarts) {
+  Facts facts = facts_of("cloud-vm-broken");
+  const auto severity = [&] {
+    for (const Finding& finding : find_all(facts)) {
+      if (finding.id == "gpu.fabric") return finding.severity;
+    }
+    return Severity::warning;
+  };
+  EXPECT_EQ(severity(), Severity::error);
+  facts.cuda_starts = Reading<bool>::of(true);
+  EXPECT_EQ(severity(), Severity::note);
+}
+
 // Two bridged pairs: what goes over PCIe between them is not a slow NVLink.
 TEST(Machines, APairIsJudgedByPairsOfItsKind) {
   Facts facts = facts_of("rtxpro6000x8");
@@ -177,6 +190,7 @@ TEST(Recorder, KeepsNoSecretsOfTheEnvironment) {
     }
     Reading<machine::NvmlAnswers> nvml() override { return {}; }
     Reading<machine::VerbsAnswers> verbs() override { return {}; }
+    Reading<bool> cuda_starts() override { return {}; }
   } view;
   machine::MachineRecorder recorder(view);
   (void)collect(recorder);

@@ -70,16 +70,21 @@ void judge_nvlink(const Facts& facts, Findings& findings) {
 }
 
 void judge_fabric(const Facts& facts, Findings& findings) {
-  constexpr int kCompleted = 3;
   std::vector<std::size_t> waiting;
   for (std::size_t i = 0; i < facts.gpus.size(); ++i) {
-    const Reading<int>& state = facts.gpus[i].nvml.fabric_state;
-    if (state.present() && state.value != 0 && state.value != kCompleted) waiting.push_back(i);
+    if (facts.gpus[i].waits_for_fabric()) waiting.push_back(i);
   }
   if (waiting.empty()) return;
+  const std::string evidence = fmt::format(
+      "GPU {}: NVML says that the NVSwitch fabric is not set up", fmt::join(waiting, ", "));
+  if (facts.cuda_starts.present()) {
+    findings.push_back({"gpu.fabric", Severity::note, evidence + ", yet CUDA starts",
+                        "multicast (NVLS) may not be there", "nothing, if NVLS is not expected"});
+    return;
+  }
   findings.push_back(
       {"gpu.fabric", Severity::error,
-       fmt::format("GPU {}: the NVSwitch fabric is not set up", fmt::join(waiting, ", ")),
+       facts.cuda_starts.is_unreadable() ? evidence + "; " + facts.cuda_starts.why : evidence,
        "CUDA does not start (error 802, system not yet initialized)",
        "start nvidia-fabricmanager, of the driver's version, on the host"});
 }

@@ -44,9 +44,12 @@ void collect_gpus(machine::MachineView& machine, Facts& facts) {
   }
   if (!nvml.present()) return;
   facts.driver = Reading<std::string>::of(nvml.value.driver);
+  bool waits = false;
   for (const machine::Gpu& gpu : nvml.value.gpus) {
     facts.gpus.push_back({gpu, collect_pci(machine, gpu.pci), count_links(gpu)});
+    if (facts.gpus.back().waits_for_fabric()) waits = true;
   }
+  if (waits) facts.cuda_starts = machine.cuda_starts();
 }
 
 }  // namespace vernier::doctor

@@ -40,6 +40,12 @@ enum class Distance { pix, pxb, phb, node, sys, unknown };
 // ---- devices
 
 struct GpuFacts {
+  [[nodiscard]] bool waits_for_fabric() const {
+    constexpr int kNone = 0;
+    constexpr int kDone = 3;
+    return nvml.fabric_state.present() && nvml.fabric_state.value != kNone &&
+           nvml.fabric_state.value != kDone;
+  }
   machine::Gpu nvml;
   PciDevice pci;
   // Links that are up, by what is at the other end: its PCI address, "NVSwitch" or "?".
@@ -147,6 +153,7 @@ struct PairRate {
 struct Facts {
   SystemFacts system;
   Reading<std::string> driver;     // absent: no NVML; unreadable: it refuses
+  Reading<bool> cuda_starts;       // asked only where the fabric is said not to be set up
   bool has_nvidia_device = false;  // on the PCI bus or in /dev
   std::vector<GpuFacts> gpus;
   Reading<bool> verbs_library;

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "tools/doctor/distance.hpp"
 
@@ -152,8 +153,15 @@ Json json_of_nccl(const NcclLibrary& library) {
 }  // namespace
 
 std::string text_of(const Facts& facts, const std::vector<Finding>& findings) {
-  return system_text(facts.system) + text_of_devices(facts) + text_of_software(facts) +
-         findings_text(findings);
+  const std::string text = system_text(facts.system) + text_of_devices(facts) +
+                           text_of_software(facts) + findings_text(findings);
+  // Names come from devices, files and, with --machine, from anybody.
+  std::string safe;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    safe += (safe.empty() ? "" : "\n") + printable(line);
+  }
+  return safe;
 }
 
 Json json_of(const Facts& facts, const std::vector<Finding>& findings) {

@@ -2,6 +2,7 @@
 #include "tools/machine/live_machine.hpp"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -135,6 +136,15 @@ class LiveMachine final : public MachineView {
 
   Reading<NvmlAnswers> nvml() override { return Nvml().answers(); }
   Reading<VerbsAnswers> verbs() override { return ask_verbs(); }
+
+  Reading<bool> cuda_starts() override {
+    void* const library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) return {};
+    const auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(library, "cuInit"));
+    const int result = init == nullptr ? -1 : init(0);
+    if (result == 0) return Reading<bool>::of(true);
+    return Reading<bool>::unreadable("CUDA driver error " + std::to_string(result));
+  }
 };
 
 }  // namespace

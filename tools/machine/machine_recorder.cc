@@ -90,5 +90,10 @@ Reading<VerbsAnswers> MachineRecorder::verbs() {
   put(answers_, "verbs", answer);
   return answer;
 }
+Reading<bool> MachineRecorder::cuda_starts() {
+  const auto answer = machine_.cuda_starts();
+  put(answers_, "cuda_starts", answer);
+  return answer;
+}
 
 }  // namespace vernier::machine

@@ -29,6 +29,7 @@ class MachineRecorder final : public MachineView {
   Environment environment() override;
   Reading<NvmlAnswers> nvml() override;
   Reading<VerbsAnswers> verbs() override;
+  Reading<bool> cuda_starts() override;
 
  private:
   MachineView& machine_;

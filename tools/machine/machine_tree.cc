@@ -81,6 +81,7 @@ class MachineTree final : public MachineView {
   Environment environment() override { return environment_; }
   Reading<NvmlAnswers> nvml() override { return nvml_; }
   Reading<VerbsAnswers> verbs() override { return verbs_; }
+  Reading<bool> cuda_starts() override { return take<bool>(document_, "cuda_starts"); }
 
  private:
   template <typename T>

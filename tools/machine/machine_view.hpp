@@ -47,6 +47,8 @@ class MachineView {
   // Absent: no library. Unreadable: it is there and refuses, and says why.
   [[nodiscard]] virtual Reading<NvmlAnswers> nvml() = 0;
   [[nodiscard]] virtual Reading<VerbsAnswers> verbs() = 0;
+  // Whether CUDA starts in this process. Takes up to a second: for where there is a doubt.
+  [[nodiscard]] virtual Reading<bool> cuda_starts() = 0;
 };
 
 }  // namespace vernier::machine
