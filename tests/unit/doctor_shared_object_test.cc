@@ -93,7 +93,9 @@ TEST(LoaderCache, FindsAFileOfThisKindOfMachine) {
 TEST(LoaderCache, FindsNothingInATruncatedOne) {
   const std::string cache = cache_with(kThisMachine);
   for (std::size_t nbytes = 0; nbytes < cache.size() - 1; ++nbytes) {
-    EXPECT_EQ(find_in_loader_cache(std::string(cache, 0, nbytes), "libnccl.so.2"), std::nullopt);
+    const auto copy = std::make_unique<char[]>(nbytes);  // a sanitizer sees a byte too many
+    std::memcpy(copy.get(), cache.data(), nbytes);
+    EXPECT_EQ(find_in_loader_cache({copy.get(), nbytes}, "libnccl.so.2"), std::nullopt);
   }
 }
 

@@ -28,6 +28,16 @@ bool wants_gpudirect(const Facts& facts) {
          !is_geforce(facts);
 }
 
+// Between every pair of GPUs.
+bool has_p2p(const Facts& facts) {
+  return std::all_of(facts.gpus.begin(), facts.gpus.end(), [&](const GpuFacts& gpu) {
+    const auto& peers = gpu.nvml.peers;
+    return peers.size() + 1 == facts.gpus.size() &&
+           std::all_of(peers.begin(), peers.end(),
+                       [](const auto& peer) { return peer.second == 0; });
+  });
+}
+
 // Whether anything on this machine sends over PCIe from device to device.
 bool has_pcie_peers(const Facts& facts) {
   if (wants_gpudirect(facts)) return true;
@@ -66,8 +76,7 @@ void judge_acs(const Facts& facts, Findings& findings) {
 }
 
 void judge_iommu(const Facts& facts, Findings& findings) {
-  // Grace and GB10 always translate, and are made for it.
-  if (facts.system.is_virtual || facts.gpudirect.unified_memory || !has_pcie_peers(facts)) return;
+  if (facts.system.is_virtual || !has_pcie_peers(facts)) return;
   std::set<std::string> types;
   for (const GpuFacts& gpu : facts.gpus) types.insert(gpu.pci.iommu.value_or(""));
   for (const Nic& nic : facts.nics) types.insert(nic.pci.iommu.value_or(""));
@@ -95,7 +104,8 @@ void judge_limits(const Facts& facts, Findings& findings) {
          "in limits.conf or the service's unit (LimitMEMLOCK=infinity)"});
   }
   if (facts.gpus.size() > 1 && gdr.shm_bytes.present() && gdr.shm_bytes.value < kGib) {
-    findings.push_back({"shm.small", Severity::warning,
+    // Where every pair has P2P, NCCL keeps little there.
+    findings.push_back({"shm.small", has_p2p(facts) ? Severity::note : Severity::warning,
                         fmt::format("/dev/shm holds {} MiB", gdr.shm_bytes.value >> 20),
                         "NCCL's buffers between processes live there where there is no P2P, and "
                         "an engine's queues: \"No space left on device\", or a bus error",
