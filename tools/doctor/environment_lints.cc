@@ -124,7 +124,7 @@ const std::vector<EnvironmentLint>& environment_lints() {
        kNvlinkBox, ""},
       {"env.hca-unknown", "NCCL_IB_HCA", "", error, judge::hca_matches_none,
        "NCCL finds no RDMA device and goes over TCP sockets",
-       "unset it: NCCL takes the nearest by itself", kGuide, "mlx5_99", "=mlx5_0", kNvlinkBox, ""},
+       "unset it: NCCL takes the nearest by itself", kGuide, "=mlx5_1", "=mlx5_0", kNvlinkBox, ""},
       {"env.hca-prefix", "NCCL_IB_HCA", "", note, judge::hca_matches_several,
        "NCCL compares beginnings of names", "=NAME takes one device", kGuide, "mlx5_1", "=mlx5_10",
        kNvlinkBox, ""},
