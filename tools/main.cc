@@ -11,6 +11,7 @@
 #include "tools/common/command.hpp"
 #include "tools/common/output.hpp"
 #include "tools/common/usage.hpp"
+#include "tools/doctor/command_line.hpp"
 #include "tools/env/command_line.hpp"
 #include "tools/policy/command_line.hpp"
 #include "tools/profile/command_line.hpp"
@@ -29,6 +30,7 @@ ExitCode run(int argc, char** argv) {
   Action action;
   add_bench_command(app, action);
   add_calibrate_command(app, action);
+  add_doctor_command(app, action);
   add_env_command(app, action);
   add_policy_commands(app, action);
   add_profile_commands(app, action);

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "plugin/common/gpu_name.hpp"
-#include "plugin/tuner/env_selection.hpp"
 #include "plugin/tuner/policy_store.hpp"
+#include "vernier/env_selection.hpp"
 #include "vernier/policy.hpp"
 
 namespace vernier {

@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "plugin/common/settings.hpp"
-#include "plugin/tuner/env_selection.hpp"
 #include "plugin/tuner/policy_store.hpp"
+#include "vernier/env_selection.hpp"
 
 namespace vernier {
 namespace {
@@ -117,7 +117,8 @@ TEST(PolicyStore, SaysWhyThereIsNoPolicy) {
   EXPECT_NE(problem.find(":2:1: error"), std::string::npos) << problem;
   EXPECT_NE(problem.find("and 1 more"), std::string::npos) << problem;
   const TemporaryFile large(std::string(kMaxPolicyBytes + 100, '#'));
-  EXPECT_NE(load_policy(large.path())->problem().find("more than 1048576 bytes"), std::string::npos);
+  EXPECT_NE(load_policy(large.path())->problem().find("more than 1048576 bytes"),
+            std::string::npos);
 }
 
 TEST(PolicyStore, DoesNotWaitForAPipe) {

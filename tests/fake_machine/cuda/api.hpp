@@ -47,6 +47,7 @@ FAKE_MACHINE_EXPORT int cuDevicePrimaryCtxRetain(vernier::fake_machine::Context*
                                                  int device);
 FAKE_MACHINE_EXPORT int cuCtxSetCurrent(vernier::fake_machine::Context* context);
 FAKE_MACHINE_EXPORT int cuCtxGetDevice(int* device);
+FAKE_MACHINE_EXPORT int cuCtxEnablePeerAccess(vernier::fake_machine::Context* peer, unsigned flags);
 FAKE_MACHINE_EXPORT int cuCtxSynchronize();
 
 FAKE_MACHINE_EXPORT int cuMemGetInfo_v2(std::size_t* free_bytes, std::size_t* total_bytes);
@@ -56,11 +57,18 @@ FAKE_MACHINE_EXPORT int cuMemAllocHost_v2(void** pointer, std::size_t nbytes);
 FAKE_MACHINE_EXPORT int cuMemcpyHtoD_v2(unsigned long long to, const void* from,
                                         std::size_t nbytes);
 FAKE_MACHINE_EXPORT int cuMemcpyDtoH_v2(void* to, unsigned long long from, std::size_t nbytes);
+FAKE_MACHINE_EXPORT int cuMemcpyPeerAsync(unsigned long long to,
+                                          vernier::fake_machine::Context* to_context,
+                                          unsigned long long from,
+                                          vernier::fake_machine::Context* from_context,
+                                          std::size_t nbytes,
+                                          vernier::fake_machine::Stream* stream);
 FAKE_MACHINE_EXPORT int cuMemsetD8_v2(unsigned long long to, unsigned char byte,
                                       std::size_t nbytes);
 
 FAKE_MACHINE_EXPORT int cuStreamCreate(vernier::fake_machine::Stream** stream, unsigned flags);
 FAKE_MACHINE_EXPORT int cuStreamSynchronize(vernier::fake_machine::Stream* stream);
+FAKE_MACHINE_EXPORT int cuStreamDestroy_v2(vernier::fake_machine::Stream* stream);
 FAKE_MACHINE_EXPORT int cuStreamBeginCapture_v2(vernier::fake_machine::Stream* stream, int mode);
 FAKE_MACHINE_EXPORT int cuStreamEndCapture(vernier::fake_machine::Stream* stream,
                                            vernier::fake_machine::Graph** graph);
@@ -76,6 +84,7 @@ FAKE_MACHINE_EXPORT int cuEventCreate(vernier::fake_machine::Event** event, unsi
 FAKE_MACHINE_EXPORT int cuEventRecord(vernier::fake_machine::Event* event,
                                       vernier::fake_machine::Stream* stream);
 FAKE_MACHINE_EXPORT int cuEventSynchronize(vernier::fake_machine::Event* event);
+FAKE_MACHINE_EXPORT int cuEventDestroy_v2(vernier::fake_machine::Event* event);
 FAKE_MACHINE_EXPORT int cuEventElapsedTime(float* elapsed_ms, vernier::fake_machine::Event* start,
                                            vernier::fake_machine::Event* end);
 }

@@ -138,6 +138,11 @@ int cuDevicePrimaryCtxRetain(Context** context, int device) {
   return kCudaSuccess;
 }
 
+int cuCtxEnablePeerAccess(Context* peer, unsigned flags) {
+  if (const int result = require_context(); result != kCudaSuccess) return result;
+  return peer != nullptr && flags == 0 ? kCudaSuccess : kCudaInvalidValue;
+}
+
 int cuCtxSetCurrent(Context* context) {
   if (!state().initialized) return kCudaNotInitialized;
   const auto& all = contexts();

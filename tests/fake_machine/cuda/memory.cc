@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "tests/fake_machine/cuda/state.hpp"
+#include "tests/fake_machine/environment.hpp"
 
 using namespace vernier::fake_machine;
 
@@ -87,6 +88,24 @@ int cuMemcpyHtoD_v2(unsigned long long to, const void* from, std::size_t nbytes)
 int cuMemcpyDtoH_v2(void* to, unsigned long long from, std::size_t nbytes) {
   if (const int result = require_copy(from, to, nbytes); result != kCudaSuccess) return result;
   if (nbytes != 0) std::memcpy(to, on_host(from), nbytes);
+  return kCudaSuccess;
+}
+
+// 2 us and 300 GB/s; a third of that from or to the GPU of ordinal FAKE_GPU_SLOW.
+int cuMemcpyPeerAsync(unsigned long long to, Context* to_context, unsigned long long from,
+                      Context* from_context, std::size_t nbytes, Stream* stream) {
+  constexpr double kLatencyNs = 2000;
+  constexpr double kBytesPerNs = 300;
+  if (const int result = require_no_capture(); result != kCudaSuccess) return result;
+  if (!state().streams.has(stream)) return kCudaInvalidHandle;
+  if (to_context == nullptr || from_context == nullptr || !is_allocated(to, nbytes) ||
+      !is_allocated(from, nbytes)) {
+    return kCudaInvalidValue;
+  }
+  const long slow = env_number("FAKE_GPU_SLOW", -1);
+  const bool is_slow = to_context->device == slow || from_context->device == slow;
+  const double rate = is_slow ? kBytesPerNs / 3 : kBytesPerNs;
+  state().now_ns += kLatencyNs + static_cast<double>(nbytes) / rate;
   return kCudaSuccess;
 }
 

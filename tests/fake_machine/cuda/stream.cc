@@ -30,6 +30,10 @@ int cuStreamCreate(Stream** stream, unsigned flags) {
   return kCudaSuccess;
 }
 
+int cuStreamDestroy_v2(Stream* stream) {
+  return state().streams.destroy(stream) ? kCudaSuccess : kCudaInvalidHandle;
+}
+
 int cuStreamSynchronize(Stream* stream) {
   if (const int result = require_stream(stream); result != kCudaSuccess) return result;
   return is_capturing(stream) ? refuse_in_capture(stream) : kCudaSuccess;
@@ -90,6 +94,10 @@ int cuEventCreate(Event** event, unsigned flags) {
   if (event == nullptr || flags > 7) return kCudaInvalidValue;
   *event = state().events.make();
   return kCudaSuccess;
+}
+
+int cuEventDestroy_v2(Event* event) {
+  return state().events.destroy(event) ? kCudaSuccess : kCudaInvalidHandle;
 }
 
 int cuEventRecord(Event* event, Stream* stream) {

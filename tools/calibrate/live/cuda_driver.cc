@@ -33,16 +33,19 @@ CudaDriver open_driver() {
   find(library, driver.device_can_access_peer, "cuDeviceCanAccessPeer");
   find(library, driver.primary_context_retain, "cuDevicePrimaryCtxRetain");
   find(library, driver.context_set_current, "cuCtxSetCurrent");
+  find(library, driver.context_enable_peer_access, "cuCtxEnablePeerAccess");
   find(library, driver.mem_get_info, "cuMemGetInfo_v2");
   find(library, driver.mem_alloc, "cuMemAlloc_v2");
   find(library, driver.mem_free, "cuMemFree_v2");
   find(library, driver.mem_alloc_host, "cuMemAllocHost_v2");
   find(library, driver.memcpy_to_device, "cuMemcpyHtoD_v2");
   find(library, driver.memcpy_to_host, "cuMemcpyDtoH_v2");
+  find(library, driver.memcpy_peer_async, "cuMemcpyPeerAsync");
   find(library, driver.memset_bytes, "cuMemsetD8_v2");
   find(library, driver.context_synchronize, "cuCtxSynchronize");
   find(library, driver.stream_create, "cuStreamCreate");
   find(library, driver.stream_synchronize, "cuStreamSynchronize");
+  find(library, driver.stream_destroy, "cuStreamDestroy_v2");
   find(library, driver.stream_begin_capture, "cuStreamBeginCapture_v2");
   find(library, driver.stream_end_capture, "cuStreamEndCapture");
   find(library, driver.graph_instantiate, "cuGraphInstantiateWithFlags");
@@ -52,6 +55,7 @@ CudaDriver open_driver() {
   find(library, driver.event_create, "cuEventCreate");
   find(library, driver.event_record, "cuEventRecord");
   find(library, driver.event_synchronize, "cuEventSynchronize");
+  find(library, driver.event_destroy, "cuEventDestroy_v2");
   find(library, driver.event_elapsed_ms, "cuEventElapsedTime");
   require_cuda(driver.init(0), "cuInit");
   int devices = 0;

@@ -39,16 +39,20 @@ struct CudaDriver {
   CudaResult (*device_can_access_peer)(int* can, CudaDevice device, CudaDevice peer);
   CudaResult (*primary_context_retain)(CudaContext* context, CudaDevice device);
   CudaResult (*context_set_current)(CudaContext context);
+  CudaResult (*context_enable_peer_access)(CudaContext peer, unsigned flags);
   CudaResult (*mem_get_info)(std::size_t* free_bytes, std::size_t* total_bytes);
   CudaResult (*mem_alloc)(CudaPointer* pointer, std::size_t nbytes);
   CudaResult (*mem_free)(CudaPointer pointer);
   CudaResult (*mem_alloc_host)(void** pointer, std::size_t nbytes);
   CudaResult (*memcpy_to_device)(CudaPointer to, const void* from, std::size_t nbytes);
   CudaResult (*memcpy_to_host)(void* to, CudaPointer from, std::size_t nbytes);
+  CudaResult (*memcpy_peer_async)(CudaPointer to, CudaContext to_context, CudaPointer from,
+                                  CudaContext from_context, std::size_t nbytes, CudaStream stream);
   CudaResult (*memset_bytes)(CudaPointer to, unsigned char byte, std::size_t nbytes);
   CudaResult (*context_synchronize)();
   CudaResult (*stream_create)(CudaStream* stream, unsigned flags);
   CudaResult (*stream_synchronize)(CudaStream stream);
+  CudaResult (*stream_destroy)(CudaStream stream);
   CudaResult (*stream_begin_capture)(CudaStream stream, int mode);
   CudaResult (*stream_end_capture)(CudaStream stream, CudaGraph* graph);
   CudaResult (*graph_instantiate)(CudaGraphExec* exec, CudaGraph graph, unsigned long long flags);
@@ -58,6 +62,7 @@ struct CudaDriver {
   CudaResult (*event_create)(CudaEvent* event, unsigned flags);
   CudaResult (*event_record)(CudaEvent event, CudaStream stream);
   CudaResult (*event_synchronize)(CudaEvent event);
+  CudaResult (*event_destroy)(CudaEvent event);
   CudaResult (*event_elapsed_ms)(float* elapsed_ms, CudaEvent start, CudaEvent end);
 };
 

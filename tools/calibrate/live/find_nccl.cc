@@ -5,32 +5,22 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstdio>
 #include <cstdlib>
 
 #include "tools/calibrate/live/nccl_library.hpp"
+#include "tools/machine/live_machine.hpp"
 #include "vernier/nccl_version.hpp"
 
 namespace vernier::calibrate {
 namespace {
 
 constexpr const char* kLoaderName = "libnccl.so.2";
-// What vLLM's Python would import; prints nothing where there is no such package.
-constexpr const char* kAskPython =
-    "python3 -c 'import importlib.util as u; s = u.find_spec(\"nvidia.nccl\"); "
-    "print(list(s.submodule_search_locations)[0] if s else \"\")' 2>/dev/null";
 
+// Of the package that vLLM's Python would import; empty: there is none.
 std::string in_python_package() {
-  FILE* const python = popen(kAskPython, "r");
-  if (python == nullptr) return {};
-  std::array<char, 4096> line{};
-  const bool said = std::fgets(line.data(), line.size(), python) != nullptr;
-  pclose(python);
-  std::string folder = said ? line.data() : "";
-  while (!folder.empty() && folder.back() == '\n') folder.pop_back();
-  if (folder.empty()) return {};
-  const std::string file = folder + "/lib/" + kLoaderName;
+  const auto folder = machine::make_live_machine()->python_package("nvidia.nccl");
+  if (!folder.present()) return {};
+  const std::string file = folder.value + "/lib/" + kLoaderName;
   return access(file.c_str(), R_OK) == 0 ? file : std::string();
 }
 

@@ -9,12 +9,14 @@
 #include <string_view>
 
 #include "tools/calibrate/live/cuda_driver.hpp"
-#include "tools/calibrate/live/nvml.hpp"
+#include "tools/machine/nvml_library.hpp"
 
 extern char** environ;
 
 namespace vernier::calibrate {
 namespace {
+
+using machine::Nvml;
 
 constexpr int kAttributeMulticast = 132;  // CU_DEVICE_ATTRIBUTE_MULTICAST_SUPPORTED
 // A GPU that nobody uses holds some hundred MiB for its driver.

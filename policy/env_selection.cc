@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plugin/tuner/env_selection.hpp"
+#include "vernier/env_selection.hpp"
 
 #include <algorithm>
 #include <string>
@@ -32,16 +32,20 @@ std::string_view take_until(std::string_view& rest, char separator) {
   return part;
 }
 
-// The names in "a,b" or "^a,b" as bits; nullopt when one is unknown.
+// The names in "a,b" or "^a,b" as bits; with one that is unknown a problem, and no bits.
 template <std::size_t N>
 std::optional<unsigned> parse_list(const std::array<std::string_view, N>& names,
-                                   std::string_view list) {
+                                   std::string_view list, std::string& problem) {
   const bool inverted = list.starts_with('^');
   if (inverted) list.remove_prefix(1);
   unsigned mask = 0;
   while (!list.empty()) {
-    const auto index = find_folded(names, take_until(list, ','));
-    if (!index) return std::nullopt;
+    const std::string_view name = take_until(list, ',');
+    const auto index = find_folded(names, name);
+    if (!index) {
+      problem = "\"" + std::string(name) + "\" is not a name that NCCL knows";
+      return std::nullopt;
+    }
     mask |= 1u << *index;
   }
   return inverted ? ~mask : mask;
@@ -49,7 +53,8 @@ std::optional<unsigned> parse_list(const std::array<std::string_view, N>& names,
 
 template <std::size_t N>
 std::array<unsigned, kCollectiveNames.size()> parse(const std::array<std::string_view, N>& names,
-                                                    std::optional<std::string_view> text) {
+                                                    std::optional<std::string_view> text,
+                                                    std::string& problem) {
   std::array<unsigned, kCollectiveNames.size()> everything;
   everything.fill(~0u);
   if (!text) return everything;
@@ -58,14 +63,22 @@ std::array<unsigned, kCollectiveNames.size()> parse(const std::array<std::string
   for (bool first = true; !rest.empty(); first = false) {
     const std::string_view part = take_until(rest, ';');
     const std::size_t colon = part.find(':');
-    const auto mask = parse_list(names, colon == part.npos ? part : part.substr(colon + 1));
-    if (!mask || (colon == part.npos && !first)) return everything;
+    const auto mask =
+        parse_list(names, colon == part.npos ? part : part.substr(colon + 1), problem);
+    if (!mask) return everything;
     if (colon == part.npos) {
+      if (!first) {
+        problem = "\"" + std::string(part) + "\" is for no collective";
+        return everything;
+      }
       if (!part.empty()) masks.fill(*mask);
       continue;
     }
     const auto collective = find_folded(kCollectiveNames, part.substr(0, colon));
-    if (!collective) return everything;
+    if (!collective) {
+      problem = "\"" + std::string(part.substr(0, colon)) + "\" is not a collective";
+      return everything;
+    }
     masks[*collective] = *mask;
   }
   return masks;
@@ -75,7 +88,7 @@ std::array<unsigned, kCollectiveNames.size()> parse(const std::array<std::string
 
 EnvSelection::EnvSelection(std::optional<std::string_view> nccl_algo,
                            std::optional<std::string_view> nccl_proto)
-    : algorithms_(parse(kAlgorithmNames, nccl_algo)),
-      protocols_(parse(kProtocolNames, nccl_proto)) {}
+    : algorithms_(parse(kAlgorithmNames, nccl_algo, problem_)),
+      protocols_(parse(kProtocolNames, nccl_proto, problem_)) {}
 
 }  // namespace vernier

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "vernier/names.hpp"
@@ -26,8 +27,12 @@ class EnvSelection {
            (protocols_[c] >> static_cast<unsigned>(choice.protocol) & 1u) != 0;
   }
 
+  // Why NCCL 2.24 and later refuses the text; empty where it does not.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+
  private:
   using Masks = std::array<unsigned, kCollectiveNames.size()>;  // one bit per name
+  std::string problem_;  // before the masks, whose reading may set it
   Masks algorithms_;
   Masks protocols_;
 };

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The synthetic machines of tests/golden/machines: healthy ones give no alarm, and each check is
+// seen finding something.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+
+#include "tools/doctor/collect.hpp"
+#include "tools/doctor/environment_lints.hpp"
+#include "tools/doctor/findings.hpp"
+#include "tools/doctor/report.hpp"
+#include "tools/machine/machine_recorder.hpp"
+#include "tools/machine/machine_tree.hpp"
+#include "vernier/nccl_version.hpp"
+
+namespace vernier::doctor {
+namespace {
+
+Facts facts_of(const std::string& name) {
+  return collect(*machine::open_machine_tree(std::string(MACHINES) + "/" + name));
+}
+
+class HealthyMachine : public testing::TestWithParam<const char*> {};
+
+TEST_P(HealthyMachine, GivesNoAlarm) {
+  for (const Finding& finding : find_all(facts_of(GetParam()))) {
+    EXPECT_EQ(finding.severity, Severity::note) << finding.id << ": " << finding.evidence;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Machines, HealthyMachine,
+                         testing::Values("h100x8", "gb10", "rtx4090x4", "rtxpro6000x8", "cloud-vm",
+                                         "no-gpu"),
+                         [](const auto& machine) {
+                           std::string name = machine.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+TEST(Machines, EveryCheckFindsSomethingSomewhere) {
+  std::set<std::string, std::less<>> found;
+  for (const auto& folder : std::filesystem::directory_iterator(MACHINES)) {
+    if (!folder.is_directory()) continue;
+    for (const Finding& finding : find_all(facts_of(folder.path().filename()))) {
+      found.insert(finding.id);
+      EXPECT_FALSE(finding.evidence.empty() || finding.consequence.empty() || finding.fix.empty())
+          << finding.id;
+    }
+  }
+  Facts measured = facts_of("h100x8");  // no machine in a file has rates
+  measured.rates = {{0, 1, 300, 2}, {1, 0, 100, 2}};
+  for (const Finding& finding : find_all(measured)) found.insert(finding.id);
+  std::set<std::string_view> ids;
+  for (const Check& check : checks()) ids.insert(check.ids.begin(), check.ids.end());
+  for (const std::string_view id : ids) {
+    bool has_inputs = false;  // a lint has inputs of its own, below
+    for (const EnvironmentLint& lint : environment_lints()) has_inputs |= lint.id == id;
+    EXPECT_TRUE(has_inputs || found.contains(id)) << id << " is never found";
+  }
+  for (const std::string& id : found) EXPECT_TRUE(ids.contains(id)) << id << " is in no table";
+}
+
+TEST(Machines, AFabricThatIsNotSetUpIsNoAlarmWhereCudaStarts) {
+  Facts facts = facts_of("cloud-vm-broken");
+  const auto severity = [&] {
+    for (const Finding& finding : find_all(facts)) {
+      if (finding.id == "gpu.fabric") return finding.severity;
+    }
+    return Severity::warning;
+  };
+  EXPECT_EQ(severity(), Severity::error);
+  facts.cuda_starts = Reading<bool>::of(true);
+  EXPECT_EQ(severity(), Severity::note);
+}
+
+// Two bridged pairs: what goes over PCIe between them is not a slow NVLink.
+TEST(Machines, APairIsJudgedByPairsOfItsKind) {
+  Facts facts = facts_of("rtxpro6000x8");
+  facts.gpus.resize(4);
+  for (const std::size_t gpu : {0u, 1u, 2u, 3u}) {
+    facts.gpus[gpu].nvlinks = {{facts.gpus[gpu ^ 1].nvml.pci, 4}};
+  }
+  facts.rates = {{0, 1, 100, 2}, {2, 3, 98, 2}, {0, 2, 25, 2}, {1, 3, 24, 2}};
+  const auto is_slow = [&] {
+    for (const Finding& finding : find_all(facts)) {
+      if (finding.id == "gpu.pair-slow") return true;
+    }
+    return false;
+  };
+  EXPECT_FALSE(is_slow());
+  facts.rates[1].gb_per_s = 50;
+  EXPECT_TRUE(is_slow());
+}
+
+// A release that the lint is for.
+int release_for(const EnvironmentLint& lint) {
+  for (const int version : {22809, 22304, 22602, 23007, 23102}) {
+    if (lint.nccl.empty() || NcclVersionRange::parse(lint.nccl)->contains(version)) return version;
+  }
+  ADD_FAILURE() << lint.id << " is for no release";
+  return 0;
+}
+
+bool finds(const EnvironmentLint& lint, std::string_view value, std::string_view with,
+           int release) {
+  Facts facts = facts_of(std::string(lint.machine));
+  facts.nccl.front().version = release;
+  const auto set = [&](std::string_view name, std::string_view text) {
+    facts.environment[std::string(name)] = {
+        std::string(name), std::string(text), "environment", {}};
+  };
+  if (!value.empty()) set(lint.variable, value);
+  if (!with.empty()) {
+    set(with.substr(0, with.find('=')), with.substr(with.find('=') + 1));
+    if (with.starts_with("NCCL_TUNER_PLUGIN")) facts.nccl.front().tuner.symbol = "x";
+  }
+  std::vector<Finding> findings;
+  apply(lint, facts, findings);
+  return !findings.empty();
+}
+
+TEST(EnvironmentLints, FindTheBadValueAndNotTheGoodOne) {
+  std::set<std::string_view> ids;
+  for (const EnvironmentLint& lint : environment_lints()) {
+    EXPECT_TRUE(ids.insert(lint.id).second) << lint.id << " is there twice";
+    EXPECT_FALSE(lint.source.empty()) << lint.id;
+    const int release = release_for(lint);
+    EXPECT_TRUE(finds(lint, lint.bad, lint.with, release)) << lint.id << ": " << lint.bad;
+    EXPECT_FALSE(finds(lint, lint.good, "", release)) << lint.id << ": " << lint.good;
+  }
+}
+
+TEST(EnvironmentLints, LookAtTheReleasesTheyAreForAlone) {
+  for (const EnvironmentLint& lint : environment_lints()) {
+    if (lint.nccl.empty()) continue;
+    const auto range = NcclVersionRange::parse(lint.nccl);
+    ASSERT_TRUE(range.has_value()) << lint.id;
+    for (const int version : {22105, 22304, 22602, 22809, 23007, 23102}) {
+      if (range->contains(version)) continue;
+      EXPECT_FALSE(finds(lint, lint.bad, lint.with, version)) << lint.id << " at " << version;
+    }
+  }
+}
+
+TEST(Environment, ShellWinsOverTheUsersFileAndThatOverEtc) {
+  const Facts facts = facts_of("cloud-vm-broken");
+  EXPECT_EQ(facts.environment.at("NCCL_SOCKET_IFNAME").value, "ens4");
+  EXPECT_EQ(facts.environment.at("NCCL_SOCKET_IFNAME").hidden,
+            std::vector<std::string>{"/etc/nccl.conf: eth0"});
+  EXPECT_EQ(facts.environment.at("NCCL_ALGO").source, "/home/user/.nccl.conf");
+  EXPECT_EQ(facts.environment.at("NCCL_DEBUG").source, "/etc/nccl.conf");
+}
+
+TEST(Recorder, WritesDownAMachineThatAnswersAlike) {
+  for (const char* const name : {"h100x8-broken", "gb10-broken", "cloud-vm-broken"}) {
+    const auto original = machine::open_machine_tree(std::string(MACHINES) + "/" + name);
+    machine::MachineRecorder recorder(*original);
+    const Facts facts = collect(recorder);
+    const std::string folder = testing::TempDir() + "/recorded-" + name;
+    std::filesystem::create_directories(folder);
+    std::FILE* const file = std::fopen((folder + "/machine.json").c_str(), "w");
+    const std::string text = recorder.document("again").dump();
+    ASSERT_EQ(std::fwrite(text.data(), 1, text.size(), file), text.size());
+    std::fclose(file);
+    const Facts again = collect(*machine::open_machine_tree(folder));
+    Json expected = json_of(facts, find_all(facts));
+    Json got = json_of(again, find_all(again));
+    EXPECT_EQ(got["provenance"], "recorded: again");
+    expected.erase("provenance");
+    got.erase("provenance");
+    EXPECT_EQ(expected, got);
+  }
+}
+
+TEST(Recorder, KeepsNoSecretsOfTheEnvironment) {
+  struct : public machine::MachineView {
+    std::string provenance() const override { return {}; }
+    Reading<std::string> text(const std::string&) override { return {}; }
+    Reading<std::vector<std::string>> entries(const std::string&) override { return {}; }
+    Reading<std::string> real_path(const std::string&) override { return {}; }
+    Reading<bool> opens(const std::string&) override { return {}; }
+    Reading<std::uint64_t> capacity_bytes(const std::string&) override { return {}; }
+    Reading<machine::SharedObject> shared_object(const std::string&) override { return {}; }
+    Reading<std::string> in_loader_cache(const std::string&) override { return {}; }
+    Reading<std::string> python_package(const std::string&) override { return {}; }
+    machine::Environment environment() override {
+      return {{"NCCL_ALGO", "Ring"}, {"HF_TOKEN", "secret"}, {"VLLM_API_KEY", "secret"}};
+    }
+    Reading<machine::NvmlAnswers> nvml() override { return {}; }
+    Reading<machine::VerbsAnswers> verbs() override { return {}; }
+    Reading<bool> cuda_starts() override { return {}; }
+  } view;
+  machine::MachineRecorder recorder(view);
+  (void)collect(recorder);
+  const std::string text = recorder.document("x").dump();
+  EXPECT_NE(text.find("NCCL_ALGO"), text.npos);
+  EXPECT_EQ(text.find("secret"), text.npos);
+}
+
+TEST(MachineTree, SaysWhatIsWrongWithAFile) {
+  const std::string folder = testing::TempDir() + "/bad-machine";
+  std::filesystem::create_directories(folder);
+  const auto problem_of = [&](const std::string& text) -> std::string {
+    std::FILE* const file = std::fopen((folder + "/machine.json").c_str(), "w");
+    std::fputs(text.c_str(), file);
+    std::fclose(file);
+    try {
+      (void)machine::open_machine_tree(folder);
+      return "none";
+    } catch (const std::runtime_error& error) {
+      return std::string(error.what()).substr(folder.size());
+    }
+  };
+  EXPECT_EQ(problem_of("{"), "/machine.json: not a JSON object");
+  EXPECT_EQ(problem_of("[]"), "/machine.json: not a JSON object");
+  EXPECT_EQ(problem_of("{}"), "/machine.json: \"machine\" is missing");
+  EXPECT_EQ(problem_of("{\"machine\": 3}"), "/machine.json: \"name\" is missing");
+  EXPECT_EQ(problem_of("{\"based_on\": \"../../etc\"}"),
+            "/machine.json: based_on is not the name of a folder");
+  EXPECT_EQ(problem_of("{\"based_on\": \"bad-machine\"}"),
+            "/machine.json: based_on goes in a circle");
+  EXPECT_EQ(problem_of("{\"machine\": {\"name\": \"x\"}, \"nvml\": {\"driver\": \"1\"}}"),
+            "/machine.json: \"gpus\" is missing");
+  EXPECT_EQ(problem_of("{\"machine\": {\"name\": \"x\"}, \"nvml\": {\"driver\": \"1\", \"gpus\": "
+                       "{\"a\": {\"name\": \"b\", \"links\": 3}}}}"),
+            "/machine.json: links is not an object");
+}
+
+}  // namespace
+}  // namespace vernier::doctor

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/doctor/command_line.hpp"
+
+#include <memory>
+
+#include "tools/doctor/doctor.hpp"
+
+namespace vernier {
+
+void add_doctor_command(CLI::App& app, Action& action) {
+  CLI::App& command = *app.add_subcommand(
+      "doctor",
+      "Look at GPUs, NICs, links, NCCL, plugins and variables: facts, then what is wrong");
+  const auto options = std::make_shared<doctor::Options>();
+  command.callback(
+      [options, &action] { action = [options] { return doctor::run_doctor(*options); }; });
+  CLI::Option& machine =
+      *command
+           .add_option("--machine", options->machine,
+                       "look at the machine that DIR/machine.json describes, instead of this one")
+           ->type_name("DIR");
+  CLI::Option& record =
+      *command
+           .add_option("--record", options->record,
+                       "also write what was looked at to DIR/machine.json: for a report of a "
+                       "problem, or a test. Of the environment it holds NCCL's and vLLM's "
+                       "variables and library paths; and addresses of network ports (GIDs)")
+           ->type_name("DIR")
+           ->excludes(&machine);
+  command.add_option("--name", options->name, "of the machine, in the recording")
+      ->needs(&record)
+      ->type_name("TEXT");
+  command
+      .add_flag("--measure", options->measure,
+                "also copy between each pair of GPUs: bandwidth, and time of a small copy; holds "
+                "64 MiB of each GPU for some seconds, and disturbs a job that runs there")
+      ->excludes(&machine);
+  command.add_flag("--json", options->json, "print one JSON document instead of text");
+  command.footer(
+      "Needs no root; what only root may read is said to be unreadable. Run it in the environment\n"
+      "that serves: its container, its Python, its variables. Exit status 1: a warning or an "
+      "error\n"
+      "is among the findings; notes alone leave it 0.\n"
+      "Example: vernier doctor --json | jq '.findings[] | select(.severity != \"note\")'");
+}
+
+}  // namespace vernier

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/machine/live_machine.hpp"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "tools/common/input.hpp"
+#include "tools/machine/loader_cache.hpp"
+#include "tools/machine/nvml_library.hpp"
+#include "tools/machine/verbs_library.hpp"
+
+extern char** environ;
+
+namespace vernier::machine {
+namespace {
+
+constexpr std::size_t kMaxTextBytes = 1u << 20;
+constexpr std::size_t kMaxLibraryBytes = 4ull << 30;
+
+// A missing file or folder on the way is absence; everything else is a refusal.
+template <typename T>
+Reading<T> refusal(int error) {
+  if (error == ENOENT || error == ENOTDIR || error == ENODEV || error == ENXIO) return {};
+  return Reading<T>::unreadable(std::strerror(error));
+}
+
+class LiveMachine final : public MachineView {
+ public:
+  std::string provenance() const override { return {}; }
+
+  Reading<std::string> text(const std::string& path) override {
+    errno = 0;
+    Input input = read_input(path, kMaxTextBytes);
+    // sysfs files exist and refuse: EINVAL and EOPNOTSUPP mean that there is nothing to say.
+    if (!input.problem.empty()) return refusal<std::string>(errno);
+    return Reading<std::string>::of(std::move(input.text));
+  }
+
+  Reading<std::vector<std::string>> entries(const std::string& path) override {
+    DIR* const folder = opendir(path.c_str());
+    if (folder == nullptr) return refusal<std::vector<std::string>>(errno);
+    std::vector<std::string> names;
+    while (const dirent* const entry = readdir(folder)) {
+      if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+    }
+    closedir(folder);
+    std::sort(names.begin(), names.end());
+    return Reading<std::vector<std::string>>::of(std::move(names));
+  }
+
+  Reading<std::string> real_path(const std::string& path) override {
+    std::array<char, PATH_MAX> resolved{};
+    if (realpath(path.c_str(), resolved.data()) == nullptr) return refusal<std::string>(errno);
+    return Reading<std::string>::of(resolved.data());
+  }
+
+  Reading<bool> opens(const std::string& path) override {
+    const int file = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) return refusal<bool>(errno);
+    close(file);
+    return Reading<bool>::of(true);
+  }
+
+  Reading<std::uint64_t> capacity_bytes(const std::string& path) override {
+    struct statvfs facts {};
+    if (statvfs(path.c_str(), &facts) != 0) return refusal<std::uint64_t>(errno);
+    return Reading<std::uint64_t>::of(facts.f_blocks * facts.f_frsize);
+  }
+
+  Reading<SharedObject> shared_object(const std::string& path) override {
+    using Result = Reading<SharedObject>;
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return refusal<SharedObject>(errno);
+    struct stat facts {};
+    Result result = Result::unreadable("not a regular file");
+    if (fstat(file, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size > 0) {
+      const auto nbytes = std::min(static_cast<std::size_t>(facts.st_size), kMaxLibraryBytes);
+      void* const mapped = mmap(nullptr, nbytes, PROT_READ, MAP_PRIVATE, file, 0);
+      if (mapped == MAP_FAILED) {
+        result = Result::unreadable(std::strerror(errno));
+      } else {
+        result = read_shared_object({static_cast<const std::byte*>(mapped), nbytes});
+        munmap(mapped, nbytes);
+      }
+    }
+    close(file);
+    return result;
+  }
+
+  Reading<std::string> in_loader_cache(const std::string& name) override {
+    const Reading<std::string> cache = text("/etc/ld.so.cache");
+    if (!cache.present()) return cache;
+    auto file = find_in_loader_cache(cache.value, name);
+    if (!file) return {};
+    return Reading<std::string>::of(*std::move(file));
+  }
+
+  // Asks the python3 of this environment; no answer is taken for no package.
+  Reading<std::string> python_package(const std::string& name) override {
+    const std::string command =
+        "python3 -c 'import importlib.util as u; s = u.find_spec(\"" + name +
+        "\"); print(list(s.submodule_search_locations)[0] if s else \"\")' 2>/dev/null";
+    std::FILE* const python = popen(command.c_str(), "r");
+    if (python == nullptr) return {};
+    std::array<char, PATH_MAX> line{};
+    const bool said = std::fgets(line.data(), line.size(), python) != nullptr;
+    pclose(python);
+    std::string folder = said ? line.data() : "";
+    while (!folder.empty() && folder.back() == '\n') folder.pop_back();
+    if (folder.empty()) return {};
+    return Reading<std::string>::of(std::move(folder));
+  }
+
+  Environment environment() override {
+    Environment variables;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      const std::string text = *entry;
+      const std::size_t equals = text.find('=');
+      if (equals != text.npos) variables[text.substr(0, equals)] = text.substr(equals + 1);
+    }
+    return variables;
+  }
+
+  Reading<NvmlAnswers> nvml() override { return Nvml().answers(); }
+  Reading<VerbsAnswers> verbs() override { return ask_verbs(); }
+
+  Reading<bool> cuda_starts() override {
+    void* const library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) return {};
+    const auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(library, "cuInit"));
+    const int result = init == nullptr ? -1 : init(0);
+    if (result == 0) return Reading<bool>::of(true);
+    return Reading<bool>::unreadable("CUDA driver error " + std::to_string(result));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<MachineView> make_live_machine() { return std::make_unique<LiveMachine>(); }
+
+}  // namespace vernier::machine
