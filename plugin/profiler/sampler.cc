@@ -114,8 +114,9 @@ void Sampler::read(LatencyBook& book) {
 void Sampler::read_eager(TimedLaunch& launch, LatencyBook& book) {
   const std::uint64_t stop_ns = timestamps_.read(start_slot(launch) + 1);
   if (stop_ns == 0) return;  // still under way
-  if (launch.call != nullptr) {
-    keep(launch, stop_ns - timestamps_.read(start_slot(launch)), book);
+  const std::uint64_t start_ns = timestamps_.read(start_slot(launch));
+  if (launch.call != nullptr && start_ns != 0 && start_ns <= stop_ns) {
+    keep(launch, stop_ns - start_ns, book);
   }
   launch.state.store(State::free, std::memory_order_release);
 }
