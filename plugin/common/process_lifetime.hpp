@@ -5,22 +5,23 @@
 // is lost.
 #pragma once
 
-#include <new>
-
 namespace vernier {
 
 template <typename T>
 class ProcessLifetime {
  public:
-  ProcessLifetime() { new (storage_) T(); }
+  constexpr ProcessLifetime() : object_() {}
+  constexpr ~ProcessLifetime() {}  // not the object's
   ProcessLifetime(const ProcessLifetime&) = delete;
   ProcessLifetime& operator=(const ProcessLifetime&) = delete;
 
-  T& operator*() { return *std::launder(reinterpret_cast<T*>(storage_)); }
-  T* operator->() { return &**this; }
+  T& operator*() { return object_; }
+  T* operator->() { return &object_; }
 
  private:
-  alignas(T) unsigned char storage_[sizeof(T)];
+  union {
+    T object_;
+  };
 };
 
 }  // namespace vernier

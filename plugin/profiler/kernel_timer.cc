@@ -10,12 +10,12 @@ constexpr std::uint64_t kNoStart = ~std::uint64_t{0};
 // Longer is no kernel, but a torn pair of times.
 constexpr std::uint64_t kLongestNs = 600'000'000'000;
 
+// Not a function's: asked for with every event, it needs no guard.
+constinit ProcessLifetime<KernelTimer> timer;
+
 }  // namespace
 
-KernelTimer& KernelTimer::instance() {
-  static ProcessLifetime<KernelTimer> timer;
-  return *timer;
-}
+KernelTimer& KernelTimer::instance() { return *timer; }
 
 // Places are taken in turn. One that is still under way after a whole turn has lost its events (a
 // communicator was aborted): it is used again, and late events of it find another use.

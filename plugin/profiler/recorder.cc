@@ -30,6 +30,9 @@ std::uint64_t bytes_of(const CallKey& key, int ranks) noexcept {
   return key.count * element * (scattered ? static_cast<std::uint64_t>(std::max(ranks, 1)) : 1);
 }
 
+// Not a function's: asked for with every event, it needs no guard.
+constinit ProcessLifetime<Recorder> recorder;
+
 }  // namespace
 
 struct Recorder::Thread {
@@ -57,7 +60,7 @@ struct Recorder::Thread {
     launch = nullptr;
   }
 
-  ~Thread() {
+  void end() noexcept {
     publish_launch(true);
     if (table != nullptr) table->owned.store(false, std::memory_order_release);
     table = nullptr;
@@ -65,13 +68,11 @@ struct Recorder::Thread {
   }
 };
 
-Recorder& Recorder::instance() {
-  static ProcessLifetime<Recorder> recorder;
-  return *recorder;
-}
+Recorder& Recorder::instance() { return *recorder; }
 
+// Without a destructor, which would cost each access.
 Recorder::Thread& Recorder::this_thread() noexcept {
-  thread_local Thread thread;
+  static thread_local constinit Thread thread;
   return thread;
 }
 
@@ -99,6 +100,10 @@ CallTable* Recorder::claim_table() noexcept {
 CallTable* Recorder::table_of(Thread& thread) noexcept {
   if (stopped_.load(std::memory_order_relaxed)) return nullptr;
   if (thread.table == nullptr && !thread.has_none) {
+    struct AtThreadEnd {
+      ~AtThreadEnd() { this_thread().end(); }
+    };
+    static thread_local const AtThreadEnd at_end;
     thread.table = claim_table();
     thread.has_none = thread.table == nullptr;
   }

@@ -28,12 +28,12 @@ struct Launches {
   bool last_captured = false;
 };
 
+// Not a function's: asked for with every event, it needs no guard.
+constinit ProcessLifetime<Sampler> sampler;
+
 }  // namespace
 
-Sampler& Sampler::instance() {
-  static ProcessLifetime<Sampler> sampler;
-  return *sampler;
-}
+Sampler& Sampler::instance() { return *sampler; }
 
 std::optional<std::string> Sampler::start(std::uint32_t every) {
   const std::lock_guard lock(mutex_);
