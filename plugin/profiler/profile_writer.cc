@@ -98,6 +98,7 @@ std::optional<std::string> ProfileWriter::start_once(const std::string& director
   } catch (const std::system_error& error) {
     return fmt::format("a thread cannot be started: {}", error.code().message());
   }
+  runs_.store(true, std::memory_order_release);
   return std::nullopt;
 }
 
@@ -161,7 +162,7 @@ void ProfileWriter::keep_raw(std::uint64_t max_bytes) {
 }
 
 void ProfileWriter::flush() noexcept {
-  if (stopped_.load(std::memory_order_relaxed)) return;
+  if (!runs_.load(std::memory_order_acquire) || stopped_.load(std::memory_order_relaxed)) return;
   const Deadline deadline = std::chrono::steady_clock::now() + kLongestFlush;
   const std::uint32_t mine = wanted_.fetch_add(1, std::memory_order_acq_rel) + 1;
   wake_all(wanted_);

@@ -27,7 +27,8 @@ class ProfileWriter {
   // Keeps every kernel that is timed, in at most `max_bytes`. Before start().
   void keep_raw(std::uint64_t max_bytes);
 
-  // Has the thread write now, and waits for it: half a second at most, a disk may hang.
+  // Has the thread write now, and waits for it: half a second at most, a disk may hang. At once
+  // where there is no thread.
   void flush() noexcept;
 
   // Why the latest writing failed, if it did; it is tried again every second.
@@ -43,6 +44,7 @@ class ProfileWriter {
   void read_times();
   void write_if_new();
 
+  std::atomic<bool> runs_ = false;  // the thread was started
   std::atomic<bool> stopped_ = false;
   std::mutex start_mutex_;
   bool started_ = false;

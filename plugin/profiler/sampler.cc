@@ -115,19 +115,19 @@ void Sampler::read_eager(TimedLaunch& launch, LatencyBook& book) {
   const std::uint64_t stop_ns = timestamps_.read(start_slot(launch) + 1);
   if (stop_ns == 0) return;  // still under way
   const std::uint64_t start_ns = timestamps_.read(start_slot(launch));
-  if (launch.call != nullptr && start_ns != 0 && start_ns <= stop_ns) {
+  if (launch.call != nullptr && start_ns != 0 && start_ns < stop_ns) {
     keep(launch, stop_ns - start_ns, book);
   }
   launch.state.store(State::free, std::memory_order_release);
 }
 
-// A replay may write while this reads. Start, stop, start again: a stop that is not before two
-// equal starts is of their replay.
+// A replay may write while this reads. Start, stop, start again: a stop after two equal starts is
+// of their replay. (Where the timer ticks slowly, an equal one may be of the replay before.)
 void Sampler::read_captured(TimedLaunch& launch, LatencyBook& book) {
   const std::uint64_t start_ns = timestamps_.read(start_slot(launch));
   if (start_ns == launch.last_start_ns) return;  // read before, or no replay yet
   const std::uint64_t stop_ns = timestamps_.read(start_slot(launch) + 1);
-  if (stop_ns < start_ns) return;  // still under way
+  if (stop_ns <= start_ns) return;  // still under way
   if (timestamps_.read(start_slot(launch)) != start_ns) {
     lost_.torn.fetch_add(1, std::memory_order_relaxed);
     return;

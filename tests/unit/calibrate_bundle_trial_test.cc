@@ -301,6 +301,20 @@ TEST(Trial, BestIsThatWithTheLeastTimeOfThoseThatWin) {
   EXPECT_EQ(trial.best(), &trial.bundles[1]);
 }
 
+// What a bundle changes first is NCCL's own choice.
+TEST(WithoutBundle, RulesApplyWhateverNcclsOwnChoiceIs) {
+  Policy policy;
+  policy.environment = {{"NCCL_PROTO", "LL128"}};
+  Rule& rule = policy.rules.emplace_back();
+  rule.choice = *kCell.choice;
+  rule.instead_of = Choice{Algorithm::ring, Protocol::ll};
+  const Policy rules = without_bundle(policy, Policy{});
+  EXPECT_TRUE(rules.environment.empty());
+  ASSERT_EQ(rules.rules.size(), 1u);
+  EXPECT_EQ(rules.rules[0].choice, *kCell.choice);
+  EXPECT_FALSE(rules.rules[0].instead_of);
+}
+
 TEST(Weights, AreTheTrafficsWhereItsSizesWereMeasured) {
   workload::Workload job;
   job.sizes = {{Collective::allreduce, 8192, 2, 1, 100, 80},

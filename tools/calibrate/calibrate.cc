@@ -250,7 +250,11 @@ Json make_header(const Options& options, const NcclLibrary& nccl, const Task& ta
                 {"pairs", plan.pairs}}}};
   if (plan.exhaustive) header["plan"]["exhaustive"] = true;
   if (traffic) header["traffic"] = workload::to_json(*traffic);
-  if (!task.bundles.empty()) header["bundles"] = header_of(task.bundles);
+  if (!task.bundles.empty()) {
+    header["bundles"] = header_of(task.bundles);
+    // With more of them a run that goes on would compare launches of different days.
+    header["plan"]["search_bundles"] = options.search_bundles;
+  }
   // What a policy has to demand: also of emulated nodes, or it would hold on a real cluster of
   // their shape.
   for (const auto& [name, value] : options.environment) header["set_environment"][name] = value;

@@ -150,6 +150,8 @@ std::optional<Decision> decide(const Recording& base, const Recording& bundle,
 Policy without_bundle(const Policy& policy, const Policy& base) {
   Policy rules = policy;
   rules.environment = base.environment;
+  // NCCL's own choice is another one here, and the rules would step aside.
+  for (Rule& rule : rules.rules) rule.instead_of.reset();
   return rules;
 }
 

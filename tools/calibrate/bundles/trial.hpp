@@ -70,7 +70,8 @@ struct Opponents {
 [[nodiscard]] std::optional<Decision> decide(const Recording& base, const Recording& bundle,
                                              const Opponents& opponents, const Weights& weights);
 
-// The rules that were found under a bundle, for the environment of `base`.
+// The rules that were found under a bundle, for the environment of `base`, where they apply
+// whatever NCCL's own choice is.
 [[nodiscard]] Policy without_bundle(const Policy& policy, const Policy& base);
 
 struct BundleResult {
@@ -89,7 +90,7 @@ struct Trial {
 [[nodiscard]] Trial judge_bundles(const Recording& recording, const Fit& base_fit,
                                   const FitOptions& options, const Weights& weights);
 
-// Whether its own policy has been searched to the end.
+// Whether a search for its own policy has come as far as judging.
 [[nodiscard]] bool is_searched(const Recording& bundle);
 
 // Which are worth a search, the most promising first.

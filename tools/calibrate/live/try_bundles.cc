@@ -119,18 +119,22 @@ std::unique_ptr<GpuMachine> BundleTrials::make_machine(const Bundle* bundle) con
   return std::make_unique<GpuMachine>(std::move(launch), setup_.hang_limit_s, setup_.agents);
 }
 
-// What fails under a bundle is the bundle's fault where ranks still start without it; else the
-// machine is out of order, and the bundle has nothing to do with it.
+// What fails twice under a bundle is the bundle's fault where ranks still start without it; else
+// the machine is out of order, and the bundle has nothing to do with it.
 template <typename Work>
 void BundleTrials::unless_rejected(Tried& tried, Work work) {
   if (!tried.journal.recording().rejections.empty()) return;
-  try {
-    work();
-  } catch (const MachineError& error) {
-    (void)make_machine(nullptr)->start_launch(kScreenLaunch, false);
-    const std::string reason = one_line(error.what());
-    progress_.note(fmt::format("bundle {} cannot be used: {}", tried.bundle.name, reason));
-    tried.journal.add(RejectionRecord{reason});
+  for (const bool again : {false, true}) {
+    try {
+      return work();  // goes on from what the journal has
+    } catch (const MachineError& error) {
+      (void)make_machine(nullptr)->start_launch(kScreenLaunch, false);
+      const std::string reason = one_line(error.what());
+      progress_.note(fmt::format("bundle {} {}: {}", tried.bundle.name,
+                                 again ? "cannot be used" : "fails, and is tried once more",
+                                 reason));
+      if (again) tried.journal.add(RejectionRecord{reason});
+    }
   }
 }
 
