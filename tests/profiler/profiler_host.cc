@@ -42,7 +42,8 @@ class HostOf : public ProfilerHost {
   }
 
   void finalize(void* context) override {
-    if (context != nullptr) plugin_.finalize(context);
+    // NCCL 2.28 is the first that does not finalize what has no context.
+    if (context != nullptr || kAbi < 5) plugin_.finalize(context);
   }
 
   HostGraphNode collective(void* context, const HostCall& call, const HostKernel& kernel) override {
