@@ -17,11 +17,14 @@
 #include <utility>
 
 #include "tools/calibrate/machine_error.hpp"
+#include "tools/common/json_input.hpp"
+#include "tools/common/json_members.hpp"
 
 namespace vernier::calibrate {
 namespace {
 
 constexpr std::size_t kMaxLineBytes = std::size_t{1} << 20;  // an inline policy has 96 KiB
+constexpr JsonBounds kBounds{8, 4096};                       // a start has 3 levels
 constexpr int kSendLimitS = 10;
 // A host that lost its power closes no connection: it is asked from time to time.
 constexpr int kIdleS = 15;
@@ -104,9 +107,13 @@ LineSocket::Got LineSocket::receive(Json& document) {
   while (!gone_) {
     const std::size_t end = received_.find('\n');
     if (end != std::string::npos) {
-      document = Json::parse(received_.substr(0, end), nullptr, false);
+      try {
+        document = parse_json_bounded(std::string_view(received_).substr(0, end), kBounds);
+        gone_ = !document.is_object();
+      } catch (const Malformed&) {
+        gone_ = true;
+      }
       received_.erase(0, end + 1);
-      gone_ = !document.is_object();
       return gone_ ? Got::gone : Got::document;
     }
     std::array<char, 4096> buffer{};
