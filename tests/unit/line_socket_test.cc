@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/calibrate/live/line_socket.hpp"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -45,6 +47,26 @@ TEST(LineSocket, BearsAPeerThatNestsWithoutEnd) {
   const std::string deep =
       "{\"a\":" + std::string(500'000, '[') + std::string(500'000, ']') + "}\n";
   EXPECT_EQ(received(deep), "gone");
+}
+
+std::string numeric(const char* address) {
+  sockaddr_storage storage{};
+  auto& v6 = reinterpret_cast<sockaddr_in6&>(storage);
+  auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
+  storage.ss_family = AF_INET6;
+  if (inet_pton(AF_INET6, address, &v6.sin6_addr) != 1) {
+    storage.ss_family = AF_INET;
+    inet_pton(AF_INET, address, &v4.sin_addr);
+  }
+  return numeric_host(storage);
+}
+
+TEST(LineSocket, GivesAnIpv4AddressAsSuch) {
+  EXPECT_EQ(numeric("10.0.0.1"), "10.0.0.1");
+  EXPECT_EQ(numeric("::ffff:10.0.0.1"), "10.0.0.1");
+  EXPECT_EQ(numeric("::ffff:127.0.0.1"), "127.0.0.1");
+  EXPECT_EQ(numeric("::1"), "::1");
+  EXPECT_EQ(numeric("fd00::1"), "fd00::1");
 }
 
 }  // namespace

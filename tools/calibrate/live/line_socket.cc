@@ -134,12 +134,25 @@ void LineSocket::wait(int limit_ms) const {
 std::string LineSocket::own_address() const {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
-  std::array<char, NI_MAXHOST> host{};
-  if (getsockname(fd(), reinterpret_cast<sockaddr*>(&address), &length) != 0 ||
-      getnameinfo(reinterpret_cast<sockaddr*>(&address), length, host.data(), host.size(), nullptr,
-                  0, NI_NUMERICHOST) != 0) {
+  if (getsockname(fd(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
     throw MachineError(fmt::format("no address: {}", std::strerror(errno)));
   }
+  return numeric_host(address);
+}
+
+std::string numeric_host(const sockaddr_storage& address) {
+  sockaddr_storage shown = address;
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+  if (address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    std::memcpy(&v4.sin_addr, &v6.sin6_addr.s6_addr[12], sizeof v4.sin_addr);
+    std::memcpy(&shown, &v4, sizeof v4);
+  }
+  std::array<char, NI_MAXHOST> host{};
+  const int error = getnameinfo(reinterpret_cast<const sockaddr*>(&shown), sizeof shown,
+                                host.data(), host.size(), nullptr, 0, NI_NUMERICHOST);
+  if (error != 0) throw MachineError(fmt::format("no address: {}", gai_strerror(error)));
   return host.data();
 }
 

@@ -4,6 +4,8 @@
 // executable, but anybody can connect to a port: what comes in is bounded and may be anything.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <string>
 
 #include "tools/calibrate/launched_task.hpp"
@@ -62,6 +64,10 @@ class LineSocket {
 // fd() is -1 where nobody answers within `limit_ms`, or, at once, where the port is closed.
 // MachineError where the name cannot be resolved.
 [[nodiscard]] Socket connect_to(const Rendezvous& to, int limit_ms);
+
+// Without the port; of a socket for both families, IPv4 as such and not as ::ffff:10.0.0.1.
+// MachineError where it is neither IPv4 nor IPv6.
+[[nodiscard]] std::string numeric_host(const sockaddr_storage& address);
 
 // "10.0.0.1:29517", "[fd00::1]:29517".
 [[nodiscard]] std::string address_text(const std::string& host, int port);
