@@ -37,7 +37,7 @@ int parse_number(const char* what, std::string_view text, int least, int most) {
   return value;
 }
 
-// All three variables, or none.
+// All three variables, or none; one rank is no launcher, with or without the other two.
 std::optional<LaunchedTask> read(const Names& names, const ReadVariable& variable) {
   constexpr int kMostRanks = 1 << 20;
   std::string missing;
@@ -51,6 +51,7 @@ std::optional<LaunchedTask> read(const Names& names, const ReadVariable& variabl
     texts[i] = text.value_or("");
   }
   if (there.empty()) return std::nullopt;
+  if (texts[1] == "1") return LaunchedTask{0, 1, 0, names.rank};
   if (!missing.empty()) {
     throw std::invalid_argument(
         fmt::format("{} set, but not {}: set all three on each rank, or none", there, missing));
@@ -120,9 +121,11 @@ Rendezvous find_rendezvous(const std::string& asked, const LaunchedTask& task,
     return {*host, kPortsAbove + (port ? parse_number("MASTER_PORT", *port, 1, 65535 - kPortsAbove)
                                        : kTorchPort)};
   }
-  if (const auto nodes = variable("SLURM_JOB_NODELIST"); nodes && !nodes->empty()) {
-    return {first_host(*nodes), kTorchPort + kPortsAbove};
-  }
+  // An mpirun's step is its daemons', and not on its own host.
+  std::optional<std::string> nodes;
+  if (task.source == kSlurm.rank) nodes = variable("SLURM_STEP_NODELIST");
+  if (!nodes || nodes->empty()) nodes = variable("SLURM_JOB_NODELIST");
+  if (nodes && !nodes->empty()) return {first_host(*nodes), kTorchPort + kPortsAbove};
   throw std::invalid_argument(fmt::format(
       "{} says rank {} of {}, but nothing says where rank 0 is: add --rendezvous {}:{}, or set "
       "MASTER_ADDR and MASTER_PORT",
