@@ -69,5 +69,13 @@ TEST(LineSocket, GivesAnIpv4AddressAsSuch) {
   EXPECT_EQ(numeric("fd00::1"), "fd00::1");
 }
 
+TEST(Connecting, SaysWhyItFailsAndMayBeTriedAgain) {
+  std::string problem;
+  EXPECT_EQ(connect_to({"no..name", 9}, 1000, problem).fd(), -1);
+  EXPECT_EQ(problem.substr(0, 10), "no..name: ") << "a name that has no address yet";
+  EXPECT_EQ(connect_to({"127.0.0.1", 1}, 1000, problem).fd(), -1);
+  EXPECT_EQ(problem, "Connection refused");
+}
+
 }  // namespace
 }  // namespace vernier::calibrate

@@ -61,9 +61,9 @@ class LineSocket {
 // Never waits; fd() is -1 where nobody connects.
 [[nodiscard]] Socket accept_at(const Socket& listener);
 
-// fd() is -1 where nobody answers within `limit_ms`, or, at once, where the port is closed.
-// MachineError where the name cannot be resolved.
-[[nodiscard]] Socket connect_to(const Rendezvous& to, int limit_ms);
+// fd() is -1 where nobody answers within `limit_ms`, or, at once, where the port is closed or the
+// name has no address, which may be so for a while; then `problem` says why.
+[[nodiscard]] Socket connect_to(const Rendezvous& to, int limit_ms, std::string& problem);
 
 // Without the port; of a socket for both families, IPv4 as such and not as ::ffff:10.0.0.1.
 // MachineError where it is neither IPv4 nor IPv6.
