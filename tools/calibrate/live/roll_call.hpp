@@ -10,7 +10,7 @@
 #include <string>
 
 #include "tools/calibrate/call_options.hpp"
-#include "tools/calibrate/live/line_socket.hpp"
+#include "tools/calibrate/live/strangers.hpp"
 #include "tools/calibrate/machine_error.hpp"
 
 namespace vernier::calibrate {
@@ -37,11 +37,6 @@ class RollCallError : public MachineError {
 //   problem  optional, instead of gpu and facts: why this task cannot measure
 // `plugin`: as in --plugin.
 [[nodiscard]] Json describe_task(const CallOptions& options, const std::string& plugin);
-
-struct Member {
-  Json hello;
-  LineSocket line;
-};
 
 // Listens until all ranks but 0 have said hello, at most `limit_s`. Fills `members` as they come,
 // also where it throws: RollCallError where one does not appear or appears twice, MachineError
