@@ -95,6 +95,20 @@ TEST(LaunchedTask, IsTheInnermostLaunchersWhereOneStartedAnother) {
             "5/8/1 RANK");
 }
 
+// What tells a start of the job from another.
+std::string run(const Variables& variables) {
+  return find_launched_task(from(variables)).value().run;
+}
+
+TEST(LaunchedTask, KnowsItsRunWhereAllTasksOfTheLauncherDo) {
+  const Variables step{{"SLURM_JOB_ID", "71"}, {"SLURM_STEP_ID", "2"}};
+  EXPECT_EQ(run(joined(step, kSlurm)), "slurm 71.2");
+  EXPECT_EQ(run(joined({{"SLURM_JOB_ID", "71"}}, kSlurm)), "");
+  EXPECT_EQ(run(kTorch), "");
+  EXPECT_EQ(run(joined(step, kOpenMpi)), "") << "a host without a daemon's step is in it too";
+  EXPECT_EQ(run(joined(step, joined({{"TORCHELASTIC_RUN_ID", "a"}}, kTorch))), "torchrun a");
+}
+
 TEST(Nodelist, BeginsWithItsFirstHost) {
   EXPECT_EQ(first_host("node7"), "node7");
   EXPECT_EQ(first_host("node[01-03,07],gpu5"), "node01");

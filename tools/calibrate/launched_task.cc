@@ -62,6 +62,15 @@ std::optional<LaunchedTask> read(const Names& names, const ReadVariable& variabl
   return task;
 }
 
+std::string run_of(const LaunchedTask& task, const ReadVariable& variable) {
+  if (const auto id = variable("TORCHELASTIC_RUN_ID")) return "torchrun " + *id;
+  const auto job = variable("SLURM_JOB_ID");
+  const auto step = variable("SLURM_STEP_ID");
+  // Under an mpirun there is a step on some hosts only.
+  if (task.source != kSlurm.rank || !job || !step) return {};
+  return fmt::format("slurm {}.{}", *job, *step);
+}
+
 bool is_set(const Names& names, const ReadVariable& variable) {
   return variable(names.rank) || variable(names.ranks);
 }
@@ -98,7 +107,9 @@ std::optional<LaunchedTask> find_launched_task(const ReadVariable& variable) {
           first->source, first->rank, first->ranks, task->source, task->rank, task->ranks));
     }
   }
-  return first && first->ranks > 1 ? first : std::nullopt;
+  if (!first || first->ranks == 1) return std::nullopt;
+  first->run = run_of(*first, variable);
+  return first;
 }
 
 Rendezvous parse_rendezvous(const std::string& text) {

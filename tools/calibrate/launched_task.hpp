@@ -16,6 +16,9 @@ struct LaunchedTask {
   int ranks;           // above 1
   int local_rank;      // among the tasks of this host: which GPU it takes
   std::string source;  // the variable that told the rank: "OMPI_COMM_WORLD_RANK"
+  // What tells this start of the job from another: torchrun's run id, "slurm 71.0"; empty where the
+  // launcher gives none that all tasks have.
+  std::string run{};
 };
 
 struct Rendezvous {

@@ -23,7 +23,7 @@ std::optional<int> rank_of(const Json& hello) {
   for (const char* const key : {"vernier_task", "rank", "ranks"}) {
     if (!hello.contains(key) || !hello[key].is_number_integer()) return std::nullopt;
   }
-  for (const char* const key : {"host", "machine", "node", "gpu"}) {
+  for (const char* const key : {"host", "machine", "node", "gpu", "run"}) {
     if (!hello.contains(key) || !hello[key].is_string()) return std::nullopt;
   }
   if (!hello.contains("facts") || !hello["facts"].is_object()) return std::nullopt;
@@ -87,7 +87,7 @@ std::string ranks_by_host(const std::map<int, std::string>& hosts) {
 void add_member(const LaunchedTask& self, Json hello, LineSocket line,
                 std::map<int, Member>& members) {
   const std::optional<int> rank = rank_of(hello);
-  if (!rank) return;
+  if (!rank || hello["run"] != self.run) return;  // or left over from a start that failed
   const std::string host = text_of(hello, "host");
   const int ranks = hello["ranks"].get<int>();
   if (ranks != self.ranks || *rank < 1 || *rank >= self.ranks) {
