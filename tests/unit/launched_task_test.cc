@@ -53,6 +53,8 @@ TEST(LaunchedTask, IsWhatEachLauncherSays) {
 
 TEST(LaunchedTask, IsNobodyAmongOneTask) {
   EXPECT_EQ(place({{"RANK", "0"}, {"WORLD_SIZE", "1"}, {"LOCAL_RANK", "0"}}), "none");
+  EXPECT_EQ(place({{"RANK", "0"}, {"WORLD_SIZE", "1"}}), "none");
+  EXPECT_EQ(place({{"WORLD_SIZE", "1"}}), "none");
 }
 
 TEST(LaunchedTask, NeedsAllThreeNumbers) {
@@ -93,6 +95,20 @@ TEST(LaunchedTask, IsTheInnermostLaunchersWhereOneStartedAnother) {
             "5/8/1 RANK");
 }
 
+// What tells a start of the job from another.
+std::string run(const Variables& variables) {
+  return find_launched_task(from(variables)).value().run;
+}
+
+TEST(LaunchedTask, KnowsItsRunWhereAllTasksOfTheLauncherDo) {
+  const Variables step{{"SLURM_JOB_ID", "71"}, {"SLURM_STEP_ID", "2"}};
+  EXPECT_EQ(run(joined(step, kSlurm)), "slurm 71.2");
+  EXPECT_EQ(run(joined({{"SLURM_JOB_ID", "71"}}, kSlurm)), "");
+  EXPECT_EQ(run(kTorch), "");
+  EXPECT_EQ(run(joined(step, kOpenMpi)), "") << "a host without a daemon's step is in it too";
+  EXPECT_EQ(run(joined(step, joined({{"TORCHELASTIC_RUN_ID", "a"}}, kTorch))), "torchrun a");
+}
+
 TEST(Nodelist, BeginsWithItsFirstHost) {
   EXPECT_EQ(first_host("node7"), "node7");
   EXPECT_EQ(first_host("node[01-03,07],gpu5"), "node01");
@@ -102,10 +118,10 @@ TEST(Nodelist, BeginsWithItsFirstHost) {
   EXPECT_EQ(first_host(""), "");
 }
 
-std::string meeting(const std::string& asked, const Variables& variables, int rank = 0) {
+std::string meeting(const std::string& asked, const Variables& variables, int rank = 0,
+                    const std::string& source = "PMI_RANK") {
   try {
-    const auto [host, port] =
-        find_rendezvous(asked, {rank, 2, 0, "PMI_RANK"}, "here", from(variables));
+    const auto [host, port] = find_rendezvous(asked, {rank, 2, 0, source}, "here", from(variables));
     return host + " " + std::to_string(port);
   } catch (const std::invalid_argument& error) {
     return error.what();
@@ -121,6 +137,13 @@ TEST(Rendezvous, IsAskedForOrTorchsOrSlurms) {
   EXPECT_EQ(meeting("", {{"SLURM_JOB_NODELIST", "n[1-2]"}}), "n1 29517");
   EXPECT_EQ(meeting("", {{"MASTER_ADDR", "a"}, {"MASTER_PORT", "65530"}}),
             "MASTER_PORT is \"65530\": allowed is 1 to 65518");
+}
+
+TEST(Rendezvous, IsOnTheFirstHostOfSlurmsStep) {
+  const Variables nodes{{"SLURM_JOB_NODELIST", "n[1-4]"}, {"SLURM_STEP_NODELIST", "n[3-4]"}};
+  EXPECT_EQ(meeting("", nodes, 0, "SLURM_PROCID"), "n3 29517");
+  EXPECT_EQ(meeting("", nodes, 0, "OMPI_COMM_WORLD_RANK"), "n1 29517")
+      << "mpirun's own step is of its daemons, without the host of mpirun";
 }
 
 TEST(Rendezvous, SaysWhatToAddWhereNobodyKnowsIt) {

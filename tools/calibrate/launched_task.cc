@@ -37,7 +37,7 @@ int parse_number(const char* what, std::string_view text, int least, int most) {
   return value;
 }
 
-// All three variables, or none.
+// All three variables, or none; one rank is no launcher, with or without the other two.
 std::optional<LaunchedTask> read(const Names& names, const ReadVariable& variable) {
   constexpr int kMostRanks = 1 << 20;
   std::string missing;
@@ -51,6 +51,7 @@ std::optional<LaunchedTask> read(const Names& names, const ReadVariable& variabl
     texts[i] = text.value_or("");
   }
   if (there.empty()) return std::nullopt;
+  if (texts[1] == "1") return LaunchedTask{0, 1, 0, names.rank};
   if (!missing.empty()) {
     throw std::invalid_argument(
         fmt::format("{} set, but not {}: set all three on each rank, or none", there, missing));
@@ -59,6 +60,15 @@ std::optional<LaunchedTask> read(const Names& names, const ReadVariable& variabl
   task.rank = parse_number(names.rank, texts[0], 0, task.ranks - 1);
   task.local_rank = parse_number(names.local_rank, texts[2], 0, task.ranks - 1);
   return task;
+}
+
+std::string run_of(const LaunchedTask& task, const ReadVariable& variable) {
+  if (const auto id = variable("TORCHELASTIC_RUN_ID")) return "torchrun " + *id;
+  const auto job = variable("SLURM_JOB_ID");
+  const auto step = variable("SLURM_STEP_ID");
+  // Under an mpirun there is a step on some hosts only.
+  if (task.source != kSlurm.rank || !job || !step) return {};
+  return fmt::format("slurm {}.{}", *job, *step);
 }
 
 bool is_set(const Names& names, const ReadVariable& variable) {
@@ -97,7 +107,9 @@ std::optional<LaunchedTask> find_launched_task(const ReadVariable& variable) {
           first->source, first->rank, first->ranks, task->source, task->rank, task->ranks));
     }
   }
-  return first && first->ranks > 1 ? first : std::nullopt;
+  if (!first || first->ranks == 1) return std::nullopt;
+  first->run = run_of(*first, variable);
+  return first;
 }
 
 Rendezvous parse_rendezvous(const std::string& text) {
@@ -120,9 +132,11 @@ Rendezvous find_rendezvous(const std::string& asked, const LaunchedTask& task,
     return {*host, kPortsAbove + (port ? parse_number("MASTER_PORT", *port, 1, 65535 - kPortsAbove)
                                        : kTorchPort)};
   }
-  if (const auto nodes = variable("SLURM_JOB_NODELIST"); nodes && !nodes->empty()) {
-    return {first_host(*nodes), kTorchPort + kPortsAbove};
-  }
+  // An mpirun's step is its daemons', and not on its own host.
+  std::optional<std::string> nodes;
+  if (task.source == kSlurm.rank) nodes = variable("SLURM_STEP_NODELIST");
+  if (!nodes || nodes->empty()) nodes = variable("SLURM_JOB_NODELIST");
+  if (nodes && !nodes->empty()) return {first_host(*nodes), kTorchPort + kPortsAbove};
   throw std::invalid_argument(fmt::format(
       "{} says rank {} of {}, but nothing says where rank 0 is: add --rendezvous {}:{}, or set "
       "MASTER_ADDR and MASTER_PORT",

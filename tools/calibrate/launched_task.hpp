@@ -16,6 +16,9 @@ struct LaunchedTask {
   int ranks;           // above 1
   int local_rank;      // among the tasks of this host: which GPU it takes
   std::string source;  // the variable that told the rank: "OMPI_COMM_WORLD_RANK"
+  // What tells this start of the job from another: torchrun's run id, "slurm 71.0"; empty where the
+  // launcher gives none that all tasks have.
+  std::string run{};
 };
 
 struct Rendezvous {
@@ -34,8 +37,8 @@ using ReadVariable = std::function<std::optional<std::string>(const char* name)>
 [[nodiscard]] Rendezvous parse_rendezvous(const std::string& text);
 
 // `asked` where it is not empty; else MASTER_ADDR:MASTER_PORT+17; else the first host of
-// SLURM_JOB_NODELIST. std::invalid_argument where none of these is there; then the text says what
-// to add. `own_host` is this host's name.
+// SLURM_STEP_NODELIST, where srun started this task, or SLURM_JOB_NODELIST. std::invalid_argument
+// where none of these is there; then the text says what to add. `own_host` is this host's name.
 [[nodiscard]] Rendezvous find_rendezvous(const std::string& asked, const LaunchedTask& task,
                                          const std::string& own_host, const ReadVariable& variable);
 

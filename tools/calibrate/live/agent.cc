@@ -49,13 +49,16 @@ class Log {
   Socket file_;
 };
 
-// Says hello and hears the first line from rank 0, which may not listen yet. Nullopt: not in time.
-std::optional<LineSocket> find_rank_0(const CallOptions& options, const Json& hello, Json& first) {
+// Says hello and hears the first line from rank 0, which may not listen yet, nor its host's name
+// be known. MachineError: not in time.
+LineSocket find_rank_0(const CallOptions& options, const Json& hello, Json& first) {
+  std::string problem = "no time";
   const double deadline_s = now_s() + options.rendezvous_timeout_s;
   while (now_s() < deadline_s) {
     const int left_ms = static_cast<int>(1e3 * (deadline_s - now_s()));
-    Socket socket = connect_to(*options.meeting, std::clamp(left_ms, 1, 5000));
+    Socket socket = connect_to(*options.meeting, std::clamp(left_ms, 1, 5000), problem);
     if (socket.fd() >= 0) {
+      problem = "whoever listens there said nothing";
       LineSocket line(std::move(socket));
       if (line.send(hello)) {
         // Rank 0 waits for the others no longer than this.
@@ -70,7 +73,10 @@ std::optional<LineSocket> find_rank_0(const CallOptions& options, const Json& he
     }
     poll(nullptr, 0, kRetryMs);  // closed before a word: not rank 0, or not yet
   }
-  return std::nullopt;
+  throw MachineError(fmt::format("rank {} of {}: rank 0 did not answer at {} within {:.0f} s: {}",
+                                 options.task->rank, options.task->ranks,
+                                 address_text(options.meeting->host, options.meeting->port),
+                                 options.rendezvous_timeout_s, problem));
 }
 
 class Agent {
@@ -140,17 +146,11 @@ ExitCode serve_as_agent(const CallOptions& options, const std::string& plugin) {
   try {
     const Json hello = describe_task(options, plugin);
     Json first;
-    std::optional<LineSocket> line = find_rank_0(options, hello, first);
-    if (!line) {
-      throw MachineError(fmt::format("rank {} of {}: rank 0 did not answer at {} within {:.0f} s",
-                                     options.task->rank, options.task->ranks,
-                                     address_text(options.meeting->host, options.meeting->port),
-                                     options.rendezvous_timeout_s));
-    }
+    LineSocket line = find_rank_0(options, hello, first);
     std::signal(SIGINT, leave_it_to_rank_0);
     std::signal(SIGTERM, leave_it_to_rank_0);
     const std::string nccl = hello["facts"].value("NCCL library", "");
-    Agent(options, nccl, std::move(*line)).serve(std::move(first));
+    Agent(options, nccl, std::move(line)).serve(std::move(first));
     return ExitCode::fine;  // rank 0 tells how it went
   } catch (const std::exception& error) {
     print_talk(fmt::format("vernier: error: {}", error.what()));

@@ -116,6 +116,7 @@ Json describe_task(const CallOptions& options, const std::string& plugin) {
   Json hello{{"vernier_task", 1},
              {"rank", options.task->rank},
              {"ranks", options.task->ranks},
+             {"run", options.task->run},
              {"host", host},
              {"machine", machine},
              {"node", host_id != nullptr && *host_id != '\0' ? std::string(host_id) : machine},

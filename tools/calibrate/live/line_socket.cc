@@ -17,11 +17,14 @@
 #include <utility>
 
 #include "tools/calibrate/machine_error.hpp"
+#include "tools/common/json_input.hpp"
+#include "tools/common/json_members.hpp"
 
 namespace vernier::calibrate {
 namespace {
 
 constexpr std::size_t kMaxLineBytes = std::size_t{1} << 20;  // an inline policy has 96 KiB
+constexpr JsonBounds kBounds{8, 4096};                       // a start has 3 levels
 constexpr int kSendLimitS = 10;
 // A host that lost its power closes no connection: it is asked from time to time.
 constexpr int kIdleS = 15;
@@ -30,7 +33,8 @@ constexpr int kProbes = 3;
 
 using Addresses = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
 
-Addresses resolve(const Rendezvous& where, int flags) {
+// Null where the name cannot be resolved; then `problem` says why.
+Addresses resolve(const Rendezvous& where, int flags, std::string& problem) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = flags;
@@ -38,9 +42,7 @@ Addresses resolve(const Rendezvous& where, int flags) {
   const std::string port = std::to_string(where.port);
   const char* const host = where.host.empty() ? nullptr : where.host.c_str();
   const int error = getaddrinfo(host, port.c_str(), &hints, &found);
-  if (error != 0 && (flags & AI_NUMERICHOST) == 0) {
-    throw MachineError(fmt::format("{}: {}", where.host, gai_strerror(error)));
-  }
+  if (error != 0) problem = fmt::format("{}: {}", where.host, gai_strerror(error));
   return {error == 0 ? found : nullptr, [](addrinfo* list) {
             if (list != nullptr) freeaddrinfo(list);
           }};
@@ -104,9 +106,13 @@ LineSocket::Got LineSocket::receive(Json& document) {
   while (!gone_) {
     const std::size_t end = received_.find('\n');
     if (end != std::string::npos) {
-      document = Json::parse(received_.substr(0, end), nullptr, false);
+      try {
+        document = parse_json_bounded(std::string_view(received_).substr(0, end), kBounds);
+        gone_ = !document.is_object();
+      } catch (const Malformed&) {
+        gone_ = true;
+      }
       received_.erase(0, end + 1);
-      gone_ = !document.is_object();
       return gone_ ? Got::gone : Got::document;
     }
     std::array<char, 4096> buffer{};
@@ -127,22 +133,37 @@ void LineSocket::wait(int limit_ms) const {
 std::string LineSocket::own_address() const {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
-  std::array<char, NI_MAXHOST> host{};
-  if (getsockname(fd(), reinterpret_cast<sockaddr*>(&address), &length) != 0 ||
-      getnameinfo(reinterpret_cast<sockaddr*>(&address), length, host.data(), host.size(), nullptr,
-                  0, NI_NUMERICHOST) != 0) {
+  if (getsockname(fd(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
     throw MachineError(fmt::format("no address: {}", std::strerror(errno)));
   }
+  return numeric_host(address);
+}
+
+std::string numeric_host(const sockaddr_storage& address) {
+  sockaddr_storage shown = address;
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+  if (address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    std::memcpy(&v4.sin_addr, &v6.sin6_addr.s6_addr[12], sizeof v4.sin_addr);
+    std::memcpy(&shown, &v4, sizeof v4);
+  }
+  std::array<char, NI_MAXHOST> host{};
+  const int error = getnameinfo(reinterpret_cast<const sockaddr*>(&shown), sizeof shown,
+                                host.data(), host.size(), nullptr, 0, NI_NUMERICHOST);
+  if (error != 0) throw MachineError(fmt::format("no address: {}", gai_strerror(error)));
   return host.data();
 }
 
 Socket listen_at(const Rendezvous& at) {
-  Addresses found = resolve(at, AI_NUMERICHOST);
+  std::string problem;
+  Addresses found = resolve(at, AI_NUMERICHOST, problem);
   if (!found) {
     // A name: it may lead to 127.0.1.1 on its own host, where nobody else could connect.
-    const int family = resolve(at, 0)->ai_family;
-    const Rendezvous all{family == AF_INET ? "0.0.0.0" : "::", at.port};
-    found = resolve(all, AI_NUMERICHOST);
+    const Addresses named = resolve(at, 0, problem);
+    if (!named) throw MachineError(problem);
+    const Rendezvous all{named->ai_family == AF_INET ? "0.0.0.0" : "::", at.port};
+    found = resolve(all, AI_NUMERICHOST, problem);
   }
   Socket listener(socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   // Not SO_REUSEPORT: NCCL sets that, and would share the port with whoever does.
@@ -160,22 +181,26 @@ Socket accept_at(const Socket& listener) {
   return Socket(accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC));
 }
 
-Socket connect_to(const Rendezvous& to, int limit_ms) {
-  const Addresses found = resolve(to, 0);
+Socket connect_to(const Rendezvous& to, int limit_ms, std::string& problem) {
+  const Addresses found = resolve(to, 0, problem);
   for (const addrinfo* at = found.get(); at != nullptr; at = at->ai_next) {
     Socket tried(socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (tried.fd() < 0) continue;
-    if (connect(tried.fd(), at->ai_addr, at->ai_addrlen) != 0) {
-      if (errno != EINPROGRESS) continue;
+    int error = 0;
+    if (tried.fd() < 0 || connect(tried.fd(), at->ai_addr, at->ai_addrlen) != 0) error = errno;
+    if (error == EINPROGRESS) {
       pollfd waiting{tried.fd(), POLLOUT, 0};
-      int error = 0;
       socklen_t length = sizeof error;
-      if (poll(&waiting, 1, limit_ms) <= 0 ||
-          getsockopt(tried.fd(), SOL_SOCKET, SO_ERROR, &error, &length) != 0 || error != 0) {
-        continue;
+      if (poll(&waiting, 1, limit_ms) <= 0) {
+        error = ETIMEDOUT;
+      } else if (getsockopt(tried.fd(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) {
+        error = errno;
       }
     }
-    if (is_its_own_peer(tried.fd())) continue;
+    if (error == 0 && is_its_own_peer(tried.fd())) error = ECONNREFUSED;
+    if (error != 0) {
+      problem = std::strerror(error);
+      continue;
+    }
     // From here on sending waits, with a limit of its own.
     fcntl(tried.fd(), F_SETFL, fcntl(tried.fd(), F_GETFL) & ~O_NONBLOCK);
     return tried;

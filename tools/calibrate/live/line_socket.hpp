@@ -4,6 +4,8 @@
 // executable, but anybody can connect to a port: what comes in is bounded and may be anything.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <string>
 
 #include "tools/calibrate/launched_task.hpp"
@@ -35,7 +37,7 @@ class LineSocket {
   [[nodiscard]] bool send(const Json& document);
 
   // What has come so far; never waits. `gone`: the other end closed, died, was not heard of for
-  // half a minute, or sent what is no JSON object of at most 1 MiB.
+  // half a minute, or sent what is no JSON object of at most 1 MiB, 8 levels and 4096 keys.
   enum class Got { nothing, document, gone };
   [[nodiscard]] Got receive(Json& document);
 
@@ -59,9 +61,13 @@ class LineSocket {
 // Never waits; fd() is -1 where nobody connects.
 [[nodiscard]] Socket accept_at(const Socket& listener);
 
-// fd() is -1 where nobody answers within `limit_ms`, or, at once, where the port is closed.
-// MachineError where the name cannot be resolved.
-[[nodiscard]] Socket connect_to(const Rendezvous& to, int limit_ms);
+// fd() is -1 where nobody answers within `limit_ms`, or, at once, where the port is closed or the
+// name has no address, which may be so for a while; then `problem` says why.
+[[nodiscard]] Socket connect_to(const Rendezvous& to, int limit_ms, std::string& problem);
+
+// Without the port; of a socket for both families, IPv4 as such and not as ::ffff:10.0.0.1.
+// MachineError where it is neither IPv4 nor IPv6.
+[[nodiscard]] std::string numeric_host(const sockaddr_storage& address);
 
 // "10.0.0.1:29517", "[fd00::1]:29517".
 [[nodiscard]] std::string address_text(const std::string& host, int port);

@@ -2,11 +2,9 @@
 #include "tools/calibrate/live/rank.hpp"
 
 #include <fmt/format.h>
-#include <sys/prctl.h>
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -318,7 +316,6 @@ std::string to_argument(const RankSetup& setup) {
 }
 
 int run_rank(const std::string& argument) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);  // a rank that nobody watches would hold its GPU for ever
   try {
     Rank(from_argument(argument)).serve();
     // Without destroying communicators or contexts: the other ranks may be gone.

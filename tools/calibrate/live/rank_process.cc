@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,9 +50,14 @@ RankProcess::RankProcess(const RankSetup& setup, const EnvironmentChange& enviro
   const std::string argument = to_argument(setup);
   const std::array<const char*, 4> arguments = {"vernier", kRankArgument, argument.c_str(),
                                                 nullptr};
+  const pid_t parent = getpid();
   pid_ = fork();
   if (pid_ < 0) throw MachineError(fmt::format("no process: {}", std::strerror(errno)));
   if (pid_ > 0) return;
+  // A rank that nobody watches would hold its GPU for ever. Kept over execve; who died before it
+  // was asked for sends none.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
   setpgid(0, 0);  // Ctrl-C is for the command, which ends its ranks itself
   // Moved out of the way first: a number that is given must not be one that is still to come.
   const auto high = [](int fd) { return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 64); };

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cstdlib>
-#include <list>
 #include <utility>
 #include <vector>
 
@@ -24,7 +23,7 @@ std::optional<int> rank_of(const Json& hello) {
   for (const char* const key : {"vernier_task", "rank", "ranks"}) {
     if (!hello.contains(key) || !hello[key].is_number_integer()) return std::nullopt;
   }
-  for (const char* const key : {"host", "machine", "node", "gpu"}) {
+  for (const char* const key : {"host", "machine", "node", "gpu", "run"}) {
     if (!hello.contains(key) || !hello[key].is_string()) return std::nullopt;
   }
   if (!hello.contains("facts") || !hello["facts"].is_object()) return std::nullopt;
@@ -88,7 +87,7 @@ std::string ranks_by_host(const std::map<int, std::string>& hosts) {
 void add_member(const LaunchedTask& self, Json hello, LineSocket line,
                 std::map<int, Member>& members) {
   const std::optional<int> rank = rank_of(hello);
-  if (!rank) return;
+  if (!rank || hello["run"] != self.run) return;  // or left over from a start that failed
   const std::string host = text_of(hello, "host");
   const int ranks = hello["ranks"].get<int>();
   if (ranks != self.ranks || *rank < 1 || *rank >= self.ranks) {
@@ -113,27 +112,16 @@ void add_member(const LaunchedTask& self, Json hello, LineSocket line,
 void call_roll(const Rendezvous& at, const LaunchedTask& self, const std::string& own_host,
                double limit_s, std::map<int, Member>& members) {
   const Socket listener = listen_at(at);
-  std::list<LineSocket> strangers;  // connected, and have not said who they are
+  Strangers strangers;
+  bool none_wait = true;
   const double deadline_s = now_s() + limit_s;
   while (members.size() + 1 < static_cast<std::size_t>(self.ranks)) {
     if (now_s() > deadline_s) throw_missing(at, self, own_host, limit_s, members);
-    pollfd waiting{listener.fd(), POLLIN, 0};
+    pollfd waiting{none_wait ? listener.fd() : -1, POLLIN, 0};
     poll(&waiting, 1, kPollMs);
-    for (Socket next = accept_at(listener); next.fd() >= 0; next = accept_at(listener)) {
-      strangers.emplace_back(std::move(next));
-    }
-    for (auto stranger = strangers.begin(); stranger != strangers.end();) {
-      Json hello;
-      const LineSocket::Got got = stranger->receive(hello);
-      if (got == LineSocket::Got::nothing) {
-        ++stranger;
-        continue;
-      }
-      LineSocket line = std::move(*stranger);
-      stranger = strangers.erase(stranger);
-      if (got == LineSocket::Got::document) {
-        add_member(self, std::move(hello), std::move(line), members);
-      }
+    none_wait = strangers.let_in(listener, now_s());
+    for (Member& speaker : strangers.take_speakers(now_s())) {
+      add_member(self, std::move(speaker.hello), std::move(speaker.line), members);
     }
   }
 }

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "tools/calibrate/call_options.hpp"
-#include "tools/calibrate/live/line_socket.hpp"
+#include "tools/calibrate/live/strangers.hpp"
 #include "tools/calibrate/machine_error.hpp"
 
 namespace vernier::calibrate {
@@ -29,6 +29,7 @@ class RollCallError : public MachineError {
 
 // What a task says of itself:
 //   vernier_task 1  rank  ranks  host
+//   run      what tells this start of the job from another; may be empty
 //   machine  name and boot id of its host
 //   node     what NCCL takes for a host: NCCL_HOSTID, else the machine
 //   gpu      the bus id of its GPU
@@ -38,12 +39,7 @@ class RollCallError : public MachineError {
 // `plugin`: as in --plugin.
 [[nodiscard]] Json describe_task(const CallOptions& options, const std::string& plugin);
 
-struct Member {
-  Json hello;
-  LineSocket line;
-};
-
-// Listens until all ranks but 0 have said hello, at most `limit_s`. Fills `members` as they come,
+// Listens until all ranks but 0 of this run have said hello, at most `limit_s`. Fills `members` as they come,
 // also where it throws: RollCallError where one does not appear or appears twice, MachineError
 // where the port cannot be had.
 void call_roll(const Rendezvous& at, const LaunchedTask& self, const std::string& own_host,
