@@ -140,7 +140,7 @@ std::string floors_text(const Floors& floors) {
           : fmt::format("8 bytes to a neighbour take {:.1f} us (the wire)", floors.wire_us);
   std::string windows;
   if (!floors.windows.empty()) {
-    windows = fmt::format("of {} sizes in symmetric windows, {} than with the policy, and {}",
+    windows = fmt::format("in symmetric windows, against the policy, of {} sizes {}, and {}",
                           floors.windows.size(), most_text(floors, Against::faster),
                           most_text(floors, Against::slower));
   }

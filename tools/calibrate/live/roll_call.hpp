@@ -49,6 +49,10 @@ struct Member {
 void call_roll(const Rendezvous& at, const LaunchedTask& self, const std::string& own_host,
                double limit_s, std::map<int, Member>& members);
 
+// The other side: says `hello` to rank 0, which may not listen yet, and hears its first word.
+// MachineError where it does not answer in time.
+[[nodiscard]] LineSocket answer_roll(const CallOptions& options, const Json& hello, Json& first);
+
 // RollCallError where `hellos` (by rank) tell of a problem, of facts that differ, or of one GPU for
 // two ranks.
 void require_agreement(const std::map<int, Json>& hellos);
@@ -57,5 +61,8 @@ void require_agreement(const std::map<int, Json>& hellos);
 [[nodiscard]] int device_of(const LaunchedTask& task);
 
 [[nodiscard]] std::string own_host_name();
+
+// Of a file's SHA-256 what tells builds apart: 12 digits.
+[[nodiscard]] std::string short_digest(const std::string& path);
 
 }  // namespace vernier::calibrate
