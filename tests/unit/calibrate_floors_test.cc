@@ -61,6 +61,8 @@ TEST(Floors, WindowsAreComparedWithWhatThePolicyGains) {
   const Floors beaten = find_floors(recorded(), fit_with_rule(2.5));
   EXPECT_EQ(beaten.windows[0].policy, Against::slower);
   EXPECT_DOUBLE_EQ(beaten.windows[0].policy_us, 4);
+  // Neither is called better where the policy's gain lies in the interval.
+  EXPECT_EQ(find_floors(recorded(), fit_with_rule(1.975)).windows[0].policy, Against::same);
   EXPECT_NE(floors_text(beaten).find("none is faster"), std::string::npos) << floors_text(beaten);
 }
 
