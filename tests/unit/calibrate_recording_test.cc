@@ -39,6 +39,16 @@ TEST(Recording, EveryRecordReadsBackAsWritten) {
   EXPECT_EQ(to_json(read_back(samples).samples.at(0)), to_json(samples));
   const MemoryRecord memory{2, Algorithm::tree, 24};
   EXPECT_EQ(to_json(read_back(memory).memory.at(0)), to_json(memory));
+  FloorRecord wire{4, FloorKind::wire};
+  wire.operations = 20;
+  wire.arms = {{"wire", {{3.1f}, {3.25f}}}};
+  FloorRecord windows{5, FloorKind::windows, kPoint, 3};
+  windows.arms = {{"default", {{6}}}, {"windows", {{4}}}};
+  FloorRecord missing{6, FloorKind::windows};
+  missing.not_measured = "hung";
+  for (const FloorRecord& floor : {wire, windows, missing}) {
+    EXPECT_EQ(to_json(read_back(floor).floors.at(0)), to_json(floor));
+  }
 }
 
 TEST(Recording, ALastLineThatWasCutOffIsLeftOut) {
@@ -54,6 +64,13 @@ TEST(Recording, EveryProblemSaysWhere) {
       {"{", "file:2: not JSON"},
       {"[]", "file:2: not an object"},
       {"{}", "file:2: \"record\" is missing"},
+      {R"({"record":"floor","launch":4,"floor":"lava"})",
+       "file:2: \"floor\" is \"lava\", which is not known"},
+      {R"({"record":"floor","launch":4,"floor":"wire","operations":1,"us":{"wires":[[1]]}})",
+       "file:2: \"us\" has no times of \"wire\""},
+      {R"({"record":"floor","launch":4,"floor":"windows","collective":"reduce","bytes":8,)"
+       R"("operations":1,"us":{"default":[[1]],"windows":[[1],[2]]}})",
+       "file:2: \"us\" does not have as many pairs of \"default\" as of \"windows\""},
       {R"({"record":"lunch"})", "file:2: record \"lunch\" is not known"},
       {R"({"record":"launch","launch":0,"nodes":"1"})", "file:2: \"nodes\" is not a number"},
       {R"({"record":"switch","collective":"allreduce","bytes":0})",

@@ -18,6 +18,7 @@
 #include "tools/calibrate/live/fingerprint.hpp"
 #include "tools/calibrate/live/gpu_machine.hpp"
 #include "tools/calibrate/live/local_ranks.hpp"
+#include "tools/calibrate/live/measure_floors.hpp"
 #include "tools/calibrate/live/nccl_library.hpp"
 #include "tools/calibrate/live/static_tuner.hpp"
 #include "tools/calibrate/live/try_bundles.hpp"
@@ -268,7 +269,8 @@ bool measure_policy(const Options& options, const Plan& plan, const LaunchSetup&
                     Agents& agents, int nccl_version, const std::string& plugin, Journal& journal,
                     Progress& progress) {
   GpuMachine machine(launch, options.hang_limit_s, agents);
-  if (!Search(machine, journal, plan, nccl_version, progress).run()) return false;
+  const auto floors = [&](int number) { measure_floors(machine, journal, plan, number, progress); };
+  if (!Search(machine, journal, plan, nccl_version, progress, floors).run()) return false;
   if (plugin.empty()) return true;
   // As it was before anything was confirmed, also where a stopped run goes on.
   const Fit first = fit(journal.recording(), {options.name, options.max_extra_mib, false});

@@ -90,6 +90,10 @@ void add_call_options(CLI::App& command, CallOptions& options, const std::string
   command.add_option("--nccl", options.nccl,
                      "libnccl.so.2 to measure (default: VLLM_NCCL_SO_PATH, what the loader finds, "
                      "the Python package nvidia.nccl)");
+  add_rendezvous_options(command, options);
+}
+
+void add_rendezvous_options(CLI::App& command, CallOptions& options) {
   command
       .add_option("--rendezvous", options.rendezvous,
                   "under mpirun, srun or torchrun: where the ranks meet, a host name or address of "

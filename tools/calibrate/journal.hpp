@@ -27,6 +27,7 @@ class Journal {
   void add(CheckRecord record) { keep(recording_.checks, std::move(record)); }
   void add(SampleRecord record) { keep(recording_.samples, std::move(record)); }
   void add(MemoryRecord record) { keep(recording_.memory, std::move(record)); }
+  void add(FloorRecord record) { keep(recording_.floors, std::move(record)); }
   void add(RejectionRecord record) { keep(recording_.rejections, std::move(record)); }
 
  private:

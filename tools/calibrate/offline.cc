@@ -124,6 +124,7 @@ ExitCode replay(const Options& options) {
     RecordedMachine machine(recording, options.seed, RecordedMachine::Truth::as_recorded);
     Recording drawn;
     drawn.header = recording.header;
+    drawn.floors = recording.floors;  // nothing of them is searched for
     Journal journal(std::move(drawn), {});
     {
       TerminalProgress progress(true);

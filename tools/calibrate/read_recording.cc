@@ -79,7 +79,6 @@ SurveyRecord survey_of(const Json& json) {
 }
 
 Arm arm_of(const std::string& name, const Json& pairs) {
-  if (name != kNullArm && name != kPolicyArm) (void)known(parse_configuration(name), "us", name);
   if (!pairs.is_array()) throw Malformed(fmt::format("times of \"{}\" are not a list", name));
   Arm arm{name, {}};
   for (const Json& pair : pairs) {
@@ -105,7 +104,28 @@ SampleRecord samples_of(const Json& json) {
                       {}};
   record.policy = optional_text(json, "policy");
   for (const auto& [name, pairs] : member(json, "us").items()) {
+    if (name != kNullArm && name != kPolicyArm) (void)known(parse_configuration(name), "us", name);
     record.arms.push_back(arm_of(name, pairs));
+  }
+  return record;
+}
+
+FloorRecord floor_of(const Json& json) {
+  FloorRecord record{integer(json, "launch"), one_of(kFloorKinds, json, "floor")};
+  record.not_measured = optional_text(json, "not_measured");
+  if (!record.not_measured.empty()) return record;
+  if (record.kind == FloorKind::windows) record.point = point_of(json);
+  record.operations = integer(json, "operations");
+  for (const auto& [name, pairs] : member(json, "us").items()) {
+    record.arms.push_back(arm_of(name, pairs));
+  }
+  const Arm* const floor = find_arm(record.arms, name_of(record.kind));
+  const Arm* const usual = find_arm(record.arms, "default");
+  if (floor == nullptr || floor->times_us.empty()) {
+    throw Malformed(fmt::format("\"us\" has no times of \"{}\"", name_of(record.kind)));
+  }
+  if (record.point && (usual == nullptr || usual->times_us.size() != floor->times_us.size())) {
+    throw Malformed("\"us\" does not have as many pairs of \"default\" as of \"windows\"");
   }
   return record;
 }
@@ -156,6 +176,8 @@ void add(Recording& recording, const Json& json) {
                                 optional_text(json, "applied")});
   } else if (kind == "samples") {
     recording.samples.push_back(samples_of(json));
+  } else if (kind == "floor") {
+    recording.floors.push_back(floor_of(json));
   } else if (kind == "memory") {
     const std::string algorithm = text(json, "algorithm");
     recording.memory.push_back({integer(json, "launch"),

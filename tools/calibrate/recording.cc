@@ -24,6 +24,18 @@ Json point_json(std::string_view record, const Point& point) {
   return {{"record", record}, {"collective", name_of(point.collective)}, {"bytes", point.nbytes}};
 }
 
+Json times_json(const std::vector<Arm>& arms) {
+  Json json = Json::object();
+  for (const Arm& arm : arms) {
+    Json& times = json[arm.name] = Json::array();
+    for (const std::vector<float>& pair : arm.times_us) {
+      Json& replays = times.emplace_back(Json::array());
+      for (const float time_us : pair) replays.push_back(rounded(time_us));
+    }
+  }
+  return json;
+}
+
 }  // namespace
 
 double rounded(double value) { return std::round(value * 100) / 100; }
@@ -34,10 +46,18 @@ std::string_view name_of(Outcome outcome) {
   return kOutcomeNames[static_cast<std::size_t>(outcome)];
 }
 
+std::string_view name_of(FloorKind kind) {
+  return kind == FloorKind::wire ? kWireArm : kWindowsArm;
+}
+
 const Arm* find_arm(const SampleRecord& record, std::string_view name) {
-  const auto found = std::find_if(record.arms.begin(), record.arms.end(),
-                                  [&](const Arm& arm) { return arm.name == name; });
-  return found == record.arms.end() ? nullptr : &*found;
+  return find_arm(record.arms, name);
+}
+
+const Arm* find_arm(const std::vector<Arm>& arms, std::string_view name) {
+  const auto found =
+      std::find_if(arms.begin(), arms.end(), [&](const Arm& arm) { return arm.name == name; });
+  return found == arms.end() ? nullptr : &*found;
 }
 
 const SurveyRecord* Recording::find_survey(const Point& point) const {
@@ -101,14 +121,7 @@ Json to_json(const SampleRecord& record) {
   json["mode"] = name_of(record.mode);
   json["operations"] = record.operations;
   if (!record.policy.empty()) json["policy"] = record.policy;
-  json["us"] = Json::object();
-  for (const Arm& arm : record.arms) {
-    Json& times = json["us"][arm.name] = Json::array();
-    for (const std::vector<float>& pair : arm.times_us) {
-      Json& replays = times.emplace_back(Json::array());
-      for (const float time_us : pair) replays.push_back(rounded(time_us));
-    }
-  }
+  json["us"] = times_json(record.arms);
   return json;
 }
 
@@ -117,6 +130,21 @@ Json to_json(const MemoryRecord& record) {
           {"launch", record.launch},
           {"algorithm", name_of(record.algorithm)},
           {"added_mib", rounded(record.added_mib)}};
+}
+
+Json to_json(const FloorRecord& record) {
+  Json json{{"record", "floor"}, {"floor", name_of(record.kind)}, {"launch", record.launch}};
+  if (!record.not_measured.empty()) {
+    json["not_measured"] = record.not_measured;
+    return json;
+  }
+  if (record.point) {
+    json["collective"] = name_of(record.point->collective);
+    json["bytes"] = record.point->nbytes;
+  }
+  json["operations"] = record.operations;
+  json["us"] = times_json(record.arms);
+  return json;
 }
 
 Json to_json(const RejectionRecord& record) {

@@ -96,6 +96,22 @@ struct MemoryRecord {
   double added_mib;
 };
 
+// What no tuning reaches, seen in launches that judge (floors.hpp). wire: 8 bytes to the next rank
+// and 8 from the one before. windows: NCCL's own choice with both buffers in symmetric windows.
+enum class FloorKind { wire, windows };
+inline constexpr std::array kFloorKinds{FloorKind::wire, FloorKind::windows};
+struct FloorRecord {
+  int launch;
+  FloorKind kind;
+  std::optional<Point> point = {};  // of windows that were measured
+  int operations = 0;               // in one capture
+  // Of the wire kWireArm; of windows "default", which is without them, and kWindowsArm.
+  std::vector<Arm> arms = {};
+  std::string not_measured = {};  // why there are no times; then no later launch tries again
+};
+inline constexpr std::string_view kWireArm = "wire";
+inline constexpr std::string_view kWindowsArm = "windows";
+
 // Of a bundle: NCCL does not start under it, or cannot run what is to be measured.
 struct RejectionRecord {
   std::string reason;
@@ -115,6 +131,7 @@ struct Recording {
   std::vector<CheckRecord> checks;
   std::vector<SampleRecord> samples;
   std::vector<MemoryRecord> memory;
+  std::vector<FloorRecord> floors;
   std::vector<RejectionRecord> rejections;
   std::vector<BundleRecording> bundles;  // in the header's order
 
@@ -140,6 +157,7 @@ struct BundleRecording {
 
 // nullptr: it was not measured there.
 [[nodiscard]] const Arm* find_arm(const SampleRecord& record, std::string_view name);
+[[nodiscard]] const Arm* find_arm(const std::vector<Arm>& arms, std::string_view name);
 
 [[nodiscard]] Json to_json(const LaunchRecord& record);
 [[nodiscard]] Json to_json(const SurveyRecord& record);
@@ -147,6 +165,7 @@ struct BundleRecording {
 [[nodiscard]] Json to_json(const CheckRecord& record);
 [[nodiscard]] Json to_json(const SampleRecord& record);
 [[nodiscard]] Json to_json(const MemoryRecord& record);
+[[nodiscard]] Json to_json(const FloorRecord& record);
 [[nodiscard]] Json to_json(const RejectionRecord& record);
 
 struct ReadRecording {
@@ -164,5 +183,6 @@ struct ReadRecording {
 [[nodiscard]] std::string_view name_of(Phase phase);
 [[nodiscard]] std::string_view name_of(Mode mode);
 [[nodiscard]] std::string_view name_of(Outcome outcome);
+[[nodiscard]] std::string_view name_of(FloorKind kind);
 
 }  // namespace vernier::calibrate

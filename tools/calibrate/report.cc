@@ -12,11 +12,6 @@
 namespace vernier::calibrate {
 namespace {
 
-std::string interval_text(const RatioInterval& interval) {
-  if (interval.launches < 2) return "-";
-  return fmt::format("{:.3f} [{:.3f}, {:.3f}]", interval.ratio, interval.low95, interval.high95);
-}
-
 std::string_view standing_text(Standing standing) {
   switch (standing) {
     case Standing::win: return "win";
@@ -25,15 +20,6 @@ std::string_view standing_text(Standing standing) {
     case Standing::eager_loss: return "slower in eager mode";
   }
   return "";
-}
-
-Json interval_json(const RatioInterval& interval) {
-  if (interval.launches < 2) return nullptr;
-  return {{"ratio", interval.ratio},
-          {"low", interval.low95},
-          {"high", interval.high95},
-          {"launches", interval.launches},
-          {"pairs", interval.pairs}};
 }
 
 // What a collective gains over the points its rules cover.
@@ -60,6 +46,20 @@ std::map<Collective, Gain> gains(const Fit& fit) {
 }
 
 }  // namespace
+
+std::string interval_text(const RatioInterval& interval) {
+  if (interval.launches < 2) return "-";
+  return fmt::format("{:.3f} [{:.3f}, {:.3f}]", interval.ratio, interval.low95, interval.high95);
+}
+
+Json interval_json(const RatioInterval& interval) {
+  if (interval.launches < 2) return nullptr;
+  return {{"ratio", interval.ratio},
+          {"low", interval.low95},
+          {"high", interval.high95},
+          {"launches", interval.launches},
+          {"pairs", interval.pairs}};
+}
 
 const Rule* rule_at(const Policy& policy, const JudgedPoint& judged) {
   const auto found = std::find_if(policy.rules.begin(), policy.rules.end(), [&](const Rule& rule) {

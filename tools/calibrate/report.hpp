@@ -24,6 +24,10 @@ namespace vernier::calibrate {
 
 [[nodiscard]] Json to_json(const Fit& fit);
 
+// "1.320 [1.301, 1.339]", and "-" where there are no two launches.
+[[nodiscard]] std::string interval_text(const RatioInterval& interval);
+[[nodiscard]] Json interval_json(const RatioInterval& interval);  // null where there are no two
+
 // The rule that covers a point where NCCL's own choice is `own`; nullptr: none.
 [[nodiscard]] const Rule* rule_at(const Policy& policy, const JudgedPoint& judged);
 

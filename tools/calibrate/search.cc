@@ -37,12 +37,13 @@ std::string name_of_arm(const Configuration& configuration) {
 }  // namespace
 
 Search::Search(Machine& machine, Journal& journal, const Plan& plan, int nccl_version,
-               Progress& progress)
+               Progress& progress, AfterJudging after_judging)
     : machine_(machine),
       journal_(journal),
       plan_(plan),
       nccl_version_(nccl_version),
-      progress_(progress) {}
+      progress_(progress),
+      after_judging_(std::move(after_judging)) {}
 
 bool Search::run() {
   try {
@@ -56,6 +57,10 @@ bool Search::run() {
           (unseen ? std::min(kFirstLook, plan_.judging_launches) : plan_.judging_launches) - i;
       progress_.remaining(left * (judging_s(judged) + kStartLaunchS));
       judge(kFirstJudgingLaunch + i, judged);
+      if (after_judging_ && running_launch_ == kFirstJudgingLaunch + i) {
+        after_judging_(running_launch_);
+        running_launch_ = -1;
+      }
       if (i + 1 < kFirstLook) continue;
       if (!plan_.exhaustive) judged = unsettled(kFirstJudgingLaunch + i, judged);
       if (judged.empty() || i + 1 == plan_.judging_launches || !budget_is_spent()) continue;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <vector>
 
 #include "tools/calibrate/journal.hpp"
@@ -25,8 +26,11 @@ namespace vernier::calibrate {
 
 class Search {
  public:
-  Search(Machine& machine, Journal& journal, const Plan& plan, int nccl_version,
-         Progress& progress);
+  // `after_judging` is called at the end of each judging launch whose processes run. They are not
+  // used afterwards, so it may ruin them.
+  using AfterJudging = std::function<void(int launch)>;
+  Search(Machine& machine, Journal& journal, const Plan& plan, int nccl_version, Progress& progress,
+         AfterJudging after_judging = {});
 
   // False when it was stopped before its end. MachineError: the machine cannot be measured.
   [[nodiscard]] bool run();
@@ -64,6 +68,7 @@ class Search {
   const Plan& plan_;
   int nccl_version_;
   Progress& progress_;
+  AfterJudging after_judging_;
   int running_launch_ = -1;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };

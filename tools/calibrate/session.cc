@@ -89,7 +89,8 @@ Plan plan_of(const Recording& recording) {
 Conclusion judge_all(const Recording& recording, const FitOptions& options,
                      const std::optional<workload::Workload>& traffic, const Shape& shape,
                      bool bundles) {
-  Conclusion all{fit(recording, options), {}, {}, {}};
+  Conclusion all{fit(recording, options), {}, {}, {}, {}};
+  all.floors = find_floors(recording, all.fit);
   const bool tried = bundles && !recording.bundles.empty();
   if (traffic) all.prediction = predict(all.fit, *traffic, shape);
   if (tried) {
@@ -123,6 +124,7 @@ void print_json_document(const Conclusion& conclusion, const BundleResult* best,
                          const std::string& policy_path) {
   Json document = to_json(best != nullptr ? *best->fit : conclusion.fit);
   document["policy"] = policy_path;
+  if (!conclusion.floors.empty()) document["floors"] = to_json(conclusion.floors);
   // It is of no bundle.
   if (conclusion.prediction && best == nullptr) {
     document["verdict"] = verdict(*conclusion.prediction);
@@ -153,17 +155,22 @@ bool conclude(const Conclusion& conclusion, const std::string& policy_path, bool
   }
   if (best != nullptr) print_result(fmt::format("Under bundle {}:", best->bundle.name));
   print_details(chosen, policy_path);
+  if (const std::string text = table_text(conclusion.floors); !text.empty()) {
+    print_result((best != nullptr ? "\nWithout a bundle:\n" : "\n") + text + "\n");
+  }
   if (conclusion.trial) {
     print_result("\n" + table_text(*conclusion.trial, conclusion.weights) + "\n");
     print_result(verdict(*conclusion.trial));
-    if (best != nullptr) return true;
   }
-  if (!conclusion.prediction) {
+  if (best == nullptr && conclusion.prediction) {
+    print_result("\n" + gain_text(*conclusion.prediction) + "\n");
+    print_result(verdict(*conclusion.prediction));
+  } else if (best == nullptr) {
     print_result(verdict(chosen));
-    return true;
   }
-  print_result("\n" + gain_text(*conclusion.prediction) + "\n");
-  print_result(verdict(*conclusion.prediction));
+  if (!conclusion.floors.empty()) {
+    print_result((best != nullptr ? "Without the bundle. " : "") + floors_text(conclusion.floors));
+  }
   return true;
 }
 

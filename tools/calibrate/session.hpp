@@ -9,6 +9,7 @@
 
 #include "tools/calibrate/bundles/trial.hpp"
 #include "tools/calibrate/fit.hpp"
+#include "tools/calibrate/floors.hpp"
 #include "tools/calibrate/gain.hpp"
 #include "tools/calibrate/journal.hpp"
 #include "tools/calibrate/plan.hpp"
@@ -37,6 +38,7 @@ class LineFile {
 // What a recording comes to.
 struct Conclusion {
   Fit fit;                               // of no bundle
+  Floors floors;                         // beside it
   std::optional<Prediction> prediction;  // of `fit`, for the traffic
   std::optional<Trial> trial;            // of its bundles, where it has any
   Weights weights;                       // of the trial

@@ -80,4 +80,17 @@ std::string ranks_text(const std::vector<int>& ranks) {
   return text;
 }
 
+std::string ranks_by_host(const std::map<int, std::string>& hosts) {
+  std::vector<std::pair<std::string, std::vector<int>>> groups;
+  for (const auto& [rank, host] : hosts) {
+    if (groups.empty() || groups.back().first != host) groups.push_back({host, {}});
+    groups.back().second.push_back(rank);
+  }
+  std::string text;
+  for (const auto& [host, ranks] : groups) {
+    text += fmt::format("{}{} on {}", text.empty() ? "" : ", ", ranks_text(ranks), host);
+  }
+  return text;
+}
+
 }  // namespace vernier::calibrate

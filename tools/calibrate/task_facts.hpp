@@ -34,4 +34,7 @@ struct FactDifference {
 // "0-2,5"; of ascending numbers.
 [[nodiscard]] std::string ranks_text(const std::vector<int>& ranks);
 
+// "0-1 on node7, 2 on node8", from the host of each rank.
+[[nodiscard]] std::string ranks_by_host(const std::map<int, std::string>& hosts);
+
 }  // namespace vernier::calibrate

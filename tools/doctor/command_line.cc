@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "tools/calibrate/call_command_line.hpp"
 #include "tools/doctor/doctor.hpp"
 
 namespace vernier {
@@ -12,8 +13,10 @@ void add_doctor_command(CLI::App& app, Action& action) {
       "doctor",
       "Look at GPUs, NICs, links, NCCL, plugins and variables: facts, then what is wrong");
   const auto options = std::make_shared<doctor::Options>();
-  command.callback(
-      [options, &action] { action = [options] { return doctor::run_doctor(*options); }; });
+  command.callback([options, &action] {
+    if (options->can_compare()) find_place_in_job(options->call);
+    action = [options] { return doctor::run_doctor(*options); };
+  });
   CLI::Option& machine =
       *command
            .add_option("--machine", options->machine,
@@ -35,8 +38,15 @@ void add_doctor_command(CLI::App& app, Action& action) {
                 "also copy between each pair of GPUs: bandwidth, and time of a small copy; holds "
                 "64 MiB of each GPU for some seconds, and disturbs a job that runs there")
       ->excludes(&machine);
+  command.add_flag(
+      "--alone", options->alone,
+      "under mpirun, srun or torchrun, or where their variables are left: look at this "
+      "machine only; so do --machine, --record and --measure");
+  add_rendezvous_options(command, options->call);
   command.add_flag("--json", options->json, "print one JSON document instead of text");
   command.footer(
+      "As each task of mpirun, srun or torchrun, rank 0 prints its own report and what differs "
+      "between ranks.\n"
       "Needs no root; what only root may read is said to be unreadable. Run it in the environment\n"
       "that serves: its container, its Python, its variables. Exit status 1: a warning or an "
       "error\n"

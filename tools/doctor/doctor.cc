@@ -9,11 +9,13 @@
 #include <stdexcept>
 
 #include "tools/calibrate/live/pair_rates.hpp"
+#include "tools/calibrate/live/roll_call.hpp"
 #include "tools/calibrate/machine_error.hpp"
 #include "tools/common/output.hpp"
 #include "tools/common/output_file.hpp"
 #include "tools/doctor/collect.hpp"
 #include "tools/doctor/findings.hpp"
+#include "tools/doctor/gather_ranks.hpp"
 #include "tools/doctor/report.hpp"
 #include "tools/machine/live_machine.hpp"
 #include "tools/machine/machine_recorder.hpp"
@@ -47,6 +49,54 @@ void measure_pairs(Facts& facts) {
   }
 }
 
+// Of a job, on rank 0; nothing is known of it elsewhere.
+struct Job {
+  std::map<int, RankReport> ranks;
+  RankComparison comparison;
+};
+
+ExitCode print_report(const Facts& facts, std::vector<Finding> findings, const Job* job,
+                      bool json) {
+  if (job != nullptr) {
+    const std::vector<Finding>& more = job->comparison.findings;
+    findings.insert(findings.end(), more.begin(), more.end());
+    std::stable_sort(findings.begin(), findings.end(),
+                     [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
+  }
+  if (json) {
+    Json document = json_of(facts, findings);
+    if (job != nullptr) document["ranks"] = json_of(job->ranks, job->comparison);
+    print_json(document);
+  } else {
+    if (job != nullptr) print_result(text_of(job->ranks, job->comparison));
+    print_result(text_of(facts, findings));
+  }
+  const bool any = std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
+    return finding.severity != Severity::note;
+  });
+  return any ? ExitCode::findings : ExitCode::fine;
+}
+
+ExitCode compare_and_print(const Facts& facts, const std::vector<Finding>& findings,
+                           const Options& options) {
+  try {
+    const RankReport own = make_report(facts, findings);
+    if (options.call.task->rank > 0) {
+      report_to_rank_0(options.call, own);
+      return ExitCode::fine;
+    }
+    Job job{gather_ranks(options.call, own), {}};
+    job.comparison = compare_ranks(job.ranks);
+    return print_report(facts, findings, &job, options.json);
+  } catch (const calibrate::RollCallError& error) {
+    print_talk(std::string("vernier: error: ") + error.what());
+    if (options.json) print_json(error.details());
+  } catch (const calibrate::MachineError& error) {
+    print_talk(std::string("vernier: error: ") + error.what());
+  }
+  return ExitCode::could_not_look;
+}
+
 }  // namespace
 
 ExitCode run_doctor(const Options& options) {
@@ -76,15 +126,8 @@ ExitCode run_doctor(const Options& options) {
       return ExitCode::could_not_look;
     }
   }
-  if (options.json) {
-    print_json(json_of(facts, findings));
-  } else {
-    print_result(text_of(facts, findings));
-  }
-  const bool any = std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
-    return finding.severity != Severity::note;
-  });
-  return any ? ExitCode::findings : ExitCode::fine;
+  if (options.call.task) return compare_and_print(facts, findings, options);
+  return print_report(facts, findings, nullptr, options.json);
 }
 
 }  // namespace vernier::doctor

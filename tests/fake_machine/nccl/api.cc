@@ -5,10 +5,12 @@
 #include <memory>
 #include <system_error>
 #include <unordered_set>
+#include <utility>
 
 #include "tests/fake_machine/cuda/work.hpp"
 #include "tests/fake_machine/nccl/comm_id.hpp"
 #include "tests/fake_machine/nccl/communicator.hpp"
+#include "tests/fake_machine/nccl/data.hpp"
 
 namespace vernier::fake_machine {
 
@@ -30,6 +32,34 @@ ncclResult_t run(CommHandle* handle, Stream* stream, const Call& call) {
 
 const std::byte* bytes(const void* pointer) { return static_cast<const std::byte*>(pointer); }
 std::byte* bytes(void* pointer) { return static_cast<std::byte*>(pointer); }
+
+// What ncclSend and ncclRecv said since ncclGroupStart. One of each, of one communicator and
+// stream, is all that is known here.
+struct Group {
+  int depth = 0;
+  int sends = 0;
+  int recvs = 0;
+  CommHandle* comm = nullptr;
+  Stream* stream = nullptr;
+  Exchange exchange{};
+};
+Group& group() {
+  static Group one;
+  return one;
+}
+
+ncclResult_t add_to_group(CommHandle* comm, Stream* stream, int& count) {
+  Group& all = group();
+  if (handles().count(comm) == 0) return ncclInvalidArgument;
+  if (all.depth == 0 || count > 0 || (all.comm != nullptr && all.comm != comm)) {
+    std::fprintf(stderr, "fake NCCL: only one send and one receive in a group are known\n");
+    return ncclInvalidUsage;
+  }
+  ++count;
+  all.comm = comm;
+  all.stream = stream;
+  return ncclSuccess;
+}
 
 }  // namespace
 }  // namespace vernier::fake_machine
@@ -124,4 +154,57 @@ ncclResult_t ncclBroadcast(const void* send, void* recv, std::size_t count, int 
 ncclResult_t ncclReduce(const void* send, void* recv, std::size_t count, int type, int op, int root,
                         CommHandle* comm, Stream* stream) {
   return run(comm, stream, {ncclFuncReduce, bytes(send), bytes(recv), count, type, op, root});
+}
+
+ncclResult_t ncclGroupStart() {
+  ++group().depth;
+  return ncclSuccess;
+}
+
+ncclResult_t ncclGroupEnd() {
+  if (group().depth == 0) return ncclInvalidUsage;
+  if (--group().depth > 0) return ncclSuccess;
+  const Group all = std::exchange(group(), Group{});
+  if (all.comm == nullptr) return ncclSuccess;
+  if (all.sends != 1 || all.recvs != 1) return ncclInvalidUsage;
+  return all.comm->comm->exchange(all.exchange, all.stream);
+}
+
+ncclResult_t ncclSend(const void* from, std::size_t count, int type, int peer, CommHandle* comm,
+                      Stream* stream) {
+  const ncclResult_t result = add_to_group(comm, stream, group().sends);
+  if (result != ncclSuccess) return result;
+  Exchange& exchange = group().exchange;
+  exchange.send = bytes(from);
+  exchange.send_bytes = count * element_bytes(type);
+  exchange.to = peer;
+  return ncclSuccess;
+}
+
+ncclResult_t ncclRecv(void* to, std::size_t count, int type, int peer, CommHandle* comm,
+                      Stream* stream) {
+  const ncclResult_t result = add_to_group(comm, stream, group().recvs);
+  if (result != ncclSuccess) return result;
+  Exchange& exchange = group().exchange;
+  exchange.recv = bytes(to);
+  exchange.recv_bytes = count * element_bytes(type);
+  exchange.from = peer;
+  return ncclSuccess;
+}
+
+ncclResult_t ncclMemAlloc(void** pointer, std::size_t nbytes) {
+  if (pointer == nullptr || nbytes == 0) return ncclInvalidArgument;
+  unsigned long long address = 0;
+  if (cuMemAlloc_v2(&address, nbytes) != kCudaSuccess) return ncclUnhandledCudaError;
+  *pointer = reinterpret_cast<void*>(static_cast<std::uintptr_t>(address));
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommWindowRegister(CommHandle* comm, void* buffer, std::size_t nbytes,
+                                    void** window, int flags) {
+  constexpr int kSymmetric = 1;
+  if (handles().count(comm) == 0 || window == nullptr || flags != kSymmetric) {
+    return ncclInvalidArgument;
+  }
+  return comm->comm->register_window(bytes(buffer), nbytes, window);
 }

@@ -50,4 +50,16 @@ FAKE_MACHINE_EXPORT ncclResult_t ncclReduce(const void* send, void* recv, std::s
                                             int type, int op, int root,
                                             vernier::fake_machine::CommHandle* comm,
                                             vernier::fake_machine::Stream* stream);
+FAKE_MACHINE_EXPORT ncclResult_t ncclGroupStart();
+FAKE_MACHINE_EXPORT ncclResult_t ncclGroupEnd();
+FAKE_MACHINE_EXPORT ncclResult_t ncclSend(const void* from, std::size_t count, int type, int peer,
+                                          vernier::fake_machine::CommHandle* comm,
+                                          vernier::fake_machine::Stream* stream);
+FAKE_MACHINE_EXPORT ncclResult_t ncclRecv(void* to, std::size_t count, int type, int peer,
+                                          vernier::fake_machine::CommHandle* comm,
+                                          vernier::fake_machine::Stream* stream);
+FAKE_MACHINE_EXPORT ncclResult_t ncclMemAlloc(void** pointer, std::size_t nbytes);
+FAKE_MACHINE_EXPORT ncclResult_t ncclCommWindowRegister(vernier::fake_machine::CommHandle* comm,
+                                                        void* buffer, std::size_t nbytes,
+                                                        void** window, int flags);
 }

@@ -21,6 +21,17 @@ struct Call {
   friend bool operator==(const Call&, const Call&) = default;
 };
 
+// One send and one receive in a group.
+struct Exchange {
+  const std::byte* send;
+  std::byte* recv;
+  std::size_t send_bytes;
+  std::size_t recv_bytes;
+  int to;
+  int from;
+  friend bool operator==(const Exchange&, const Exchange&) = default;
+};
+
 struct Decision {
   int algorithm;
   int protocol;

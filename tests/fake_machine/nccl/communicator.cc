@@ -173,10 +173,46 @@ ncclResult_t Communicator::call(const Call& call, Stream* stream) {
     log_choice(nccl_version(), device_, call, extent, chosen.decision, chosen.predicted_us);
   }
   if (chosen.fault == FaultKind::error) return ncclInternalError;
+  if (in_window(call.send, extent.send_bytes) && in_window(call.recv, extent.recv_bytes)) {
+    chosen.true_us *= windows_factor(extent.total_bytes);
+  }
   take_memory(chosen.decision.algorithm);
   const int enqueued =
       fake_cuda_enqueue(stream, std::make_shared<CollectiveWork>(shared_from_this(), call, chosen));
   return enqueued == kCudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
+}
+
+ncclResult_t Communicator::exchange(const Exchange& parts, Stream* stream) {
+  const auto is_rank = [&](int peer) { return peer >= 0 && peer < shape_.ranks; };
+  if (!is_rank(parts.to) || !is_rank(parts.from) || parts.send_bytes > Meeting::kSlotBytes ||
+      !fake_cuda_owns(parts.send, parts.send_bytes) ||
+      !fake_cuda_owns(parts.recv, parts.recv_bytes)) {
+    return ncclInvalidArgument;
+  }
+  if (const ncclResult_t result = wire_behaviour(); result != ncclSuccess) return result;
+  const int enqueued =
+      fake_cuda_enqueue(stream, std::make_shared<ExchangeWork>(shared_from_this(), parts));
+  return enqueued == kCudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
+}
+
+ncclResult_t Communicator::register_window(std::byte* buffer, std::size_t nbytes, void** window) {
+  *window = nullptr;
+  if (!fake_cuda_owns(buffer, nbytes)) return ncclInvalidArgument;
+  bool made = false;
+  if (const ncclResult_t result = windows_behaviour(made); result != ncclSuccess) return result;
+  meeting_.take_turn();
+  meeting_.barrier();
+  if (!made) return ncclSuccess;
+  windows_[buffer] = nbytes;
+  *window = buffer;
+  return ncclSuccess;
+}
+
+bool Communicator::in_window(const std::byte* buffer, std::size_t nbytes) const {
+  auto after = windows_.upper_bound(buffer);
+  if (after == windows_.begin()) return false;
+  const auto& [start, size] = *--after;
+  return buffer + nbytes <= start + size;
 }
 
 }  // namespace vernier::fake_machine

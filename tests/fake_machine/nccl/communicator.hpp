@@ -4,6 +4,7 @@
 // and chooses.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 
@@ -28,9 +29,14 @@ class Communicator : public std::enable_shared_from_this<Communicator> {
 
   // Chooses, and enqueues on the stream.
   [[nodiscard]] ncclResult_t call(const Call& call, Stream* stream);
+  [[nodiscard]] ncclResult_t exchange(const Exchange& parts, Stream* stream);
+
+  // As ncclCommWindowRegister: every rank calls it. FAKE_NCCL_WINDOWS says how it goes.
+  [[nodiscard]] ncclResult_t register_window(std::byte* buffer, std::size_t nbytes, void** window);
 
  private:
   friend class CollectiveWork;
+  friend class ExchangeWork;
 
   struct Chosen {
     Decision decision;
@@ -43,6 +49,7 @@ class Communicator : public std::enable_shared_from_this<Communicator> {
   [[nodiscard]] bool has_duplicate_device() const;
   [[nodiscard]] ncclResult_t choose(const Call& call, bool captured, Chosen& chosen);
   void take_memory(int algorithm);
+  [[nodiscard]] bool in_window(const std::byte* buffer, std::size_t nbytes) const;
 
   Meeting meeting_;
   int device_;
@@ -51,7 +58,8 @@ class Communicator : public std::enable_shared_from_this<Communicator> {
   Noise noise_;
   Faults faults_;
   std::unique_ptr<NcclLikeComm> host_;
-  std::set<int> connected_;  // algorithms
+  std::set<int> connected_;                          // algorithms
+  std::map<const std::byte*, std::size_t> windows_;  // bytes, by address
   std::size_t taken_bytes_ = 0;
 };
 

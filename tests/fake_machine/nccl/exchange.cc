@@ -106,4 +106,14 @@ void exchange(Meeting& meeting, const Call& call, const Decision& decision) {
   }
 }
 
+void exchange(Meeting& meeting, const Exchange& parts) {
+  constexpr std::uint64_t kPointToPoint = 0x7032'7000;
+  meeting.take_turn();
+  meeting.stamp(meeting.rank()) = mix(parts.send_bytes, kPointToPoint);
+  std::memcpy(meeting.slot(meeting.rank()), parts.send, parts.send_bytes);
+  meeting.barrier();
+  check_stamps(meeting, mix(parts.recv_bytes, kPointToPoint));
+  std::memcpy(parts.recv, meeting.slot(parts.from), parts.recv_bytes);
+}
+
 }  // namespace vernier::fake_machine

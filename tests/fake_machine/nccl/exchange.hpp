@@ -17,4 +17,7 @@ namespace vernier::fake_machine {
 // ever, as they do in NCCL when they are lucky; stderr says so.
 void exchange(Meeting& meeting, const Call& call, const Decision& decision);
 
+// A slot's bytes at most; every rank of the communicator sends and receives as many.
+void exchange(Meeting& meeting, const Exchange& parts);
+
 }  // namespace vernier::fake_machine

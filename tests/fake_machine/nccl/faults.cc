@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/fake_machine/nccl/faults.hpp"
 
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <optional>
 #include <sstream>
+
+#include "tests/fake_machine/environment.hpp"
 
 namespace vernier::fake_machine {
 namespace {
@@ -19,7 +23,8 @@ std::vector<std::string> split(const std::string& text, char separator) {
 }
 
 [[noreturn]] void refuse(const std::string& text) {
-  std::fprintf(stderr, "fake NCCL: FAKE_NCCL_FAULT: what is \"%s\"?\n", text.c_str());
+  std::fprintf(stderr, "fake NCCL: FAKE_NCCL_FAULT, _WIRE or _WINDOWS: what is \"%s\"?\n",
+               text.c_str());
   std::_Exit(2);
 }
 
@@ -32,6 +37,14 @@ std::size_t parse_bytes(const std::string& text, const std::string& whole) {
 
 constexpr std::array<std::string_view, 6> kKindNames = {"",     "wrong", "unwritten",
                                                         "hang", "crash", "error"};
+
+ncclResult_t behave(const std::string& how) {
+  if (how == "error") return ncclInternalError;
+  if (how == "crash") std::abort();
+  while (how == "hang") pause();
+  if (!how.empty()) refuse(how);
+  return ncclSuccess;
+}
 
 }  // namespace
 
@@ -69,6 +82,14 @@ FaultKind Faults::find(Collective collective, std::size_t total_bytes, Choice ch
     }
   }
   return FaultKind::none;
+}
+
+ncclResult_t wire_behaviour() { return behave(env_text("FAKE_NCCL_WIRE")); }
+
+ncclResult_t windows_behaviour(bool& made) {
+  const std::string how = env_text("FAKE_NCCL_WINDOWS");
+  made = how != "none";
+  return behave(made ? how : "");
 }
 
 }  // namespace vernier::fake_machine

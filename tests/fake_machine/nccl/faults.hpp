@@ -15,6 +15,11 @@ namespace vernier::fake_machine {
 
 enum class FaultKind { none, wrong, unwritten, hang, crash, error };
 
+// FAKE_NCCL_WIRE and FAKE_NCCL_WINDOWS, of send/receive and of registering: "hang", "crash" or
+// "error" (what they return); of windows also "none", where `made` stays false.
+[[nodiscard]] ncclResult_t wire_behaviour();
+[[nodiscard]] ncclResult_t windows_behaviour(bool& made);
+
 class Faults {
  public:
   // Ends the process where `text` is not of that form: a test with a typing error must not pass.

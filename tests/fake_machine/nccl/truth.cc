@@ -70,4 +70,6 @@ double true_us(const NcclLikeShape& shape, ncclFunc_t func, std::size_t total_by
   return us * (doublings < 0 ? 1 - kFewerChannels * doublings : 1 + kMoreChannels * doublings);
 }
 
+double windows_factor(std::size_t total_bytes) { return total_bytes <= 32 * kKib ? 0.6 : 1.5; }
+
 }  // namespace vernier::fake_machine

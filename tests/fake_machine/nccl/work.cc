@@ -16,7 +16,13 @@ namespace vernier::fake_machine {
 namespace {
 
 constexpr double kEagerLaunchUs = 6;
+constexpr int kExchangeCell = -1;  // of the noise: none of the table's
 constexpr double kNsPerUs = 1000;
+
+double slowness() {
+  static const auto factor = static_cast<double>(env_number("FAKE_NCCL_SLOWNESS", 1));
+  return factor;
+}
 
 }  // namespace
 
@@ -25,8 +31,7 @@ void CollectiveWork::run(const Run& run) {
   while (chosen_.fault == FaultKind::hang) pause();
   if (!run.superseded) move_data();
   const int cell = chosen_.decision.algorithm * kProtocols + chosen_.decision.protocol;
-  static const auto slowness = static_cast<double>(env_number("FAKE_NCCL_SLOWNESS", 1));
-  const double us = slowness * (chosen_.true_us + (run.graph == 0 ? kEagerLaunchUs : 0));
+  const double us = slowness() * (chosen_.true_us + (run.graph == 0 ? kEagerLaunchUs : 0));
   fake_cuda_advance(us * comm_->noise_.factor(cell, run) * kNsPerUs);
 }
 
@@ -48,15 +53,26 @@ void CollectiveWork::move_data() {
 }
 
 bool CollectiveWork::is_repeated_by(const Work& next) const {
-  const auto& other = static_cast<const CollectiveWork&>(next);  // nobody else makes work
-  if (comm_ != other.comm_ || !(call_ == other.call_) ||
-      !(chosen_.decision == other.chosen_.decision)) {
+  const auto* const other = dynamic_cast<const CollectiveWork*>(&next);
+  if (other == nullptr || comm_ != other->comm_ || !(call_ == other->call_) ||
+      !(chosen_.decision == other->chosen_.decision)) {
     return false;
   }
   // In place, the next one reads what this one wrote.
   const Extent extent = extent_of(call_, comm_->meeting_.ranks());
   return call_.send + extent.send_bytes <= call_.recv ||
          call_.recv + extent.recv_bytes <= call_.send;
+}
+
+void ExchangeWork::run(const Run& run) {
+  if (!run.superseded) exchange(comm_->meeting_, parts_);
+  const double us = slowness() * (kExchangeUs + (run.graph == 0 ? kEagerLaunchUs : 0));
+  fake_cuda_advance(us * comm_->noise_.factor(kExchangeCell, run) * kNsPerUs);
+}
+
+bool ExchangeWork::is_repeated_by(const Work& next) const {
+  const auto* const other = dynamic_cast<const ExchangeWork*>(&next);
+  return other != nullptr && comm_ == other->comm_ && parts_ == other->parts_;
 }
 
 }  // namespace vernier::fake_machine

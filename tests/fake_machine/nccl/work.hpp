@@ -27,4 +27,18 @@ class CollectiveWork final : public Work {
   Communicator::Chosen chosen_;
 };
 
+// One send and one receive.
+class ExchangeWork final : public Work {
+ public:
+  ExchangeWork(std::shared_ptr<Communicator> comm, const Exchange& parts)
+      : comm_(std::move(comm)), parts_(parts) {}
+
+  void run(const Run& run) override;
+  [[nodiscard]] bool is_repeated_by(const Work& next) const override;
+
+ private:
+  std::shared_ptr<Communicator> comm_;
+  Exchange parts_;
+};
+
 }  // namespace vernier::fake_machine

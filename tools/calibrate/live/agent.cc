@@ -2,7 +2,6 @@
 #include "tools/calibrate/live/agent.hpp"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +12,6 @@
 #include <cstring>
 #include <optional>
 
-#include "tools/calibrate/live/monotonic.hpp"
 #include "tools/calibrate/live/rank_process.hpp"
 #include "tools/calibrate/live/roll_call.hpp"
 #include "tools/calibrate/machine_error.hpp"
@@ -21,9 +19,7 @@
 namespace vernier::calibrate {
 namespace {
 
-constexpr int kRetryMs = 100;
 constexpr int kPollMs = 50;
-constexpr double kComparingS = 10;
 constexpr off_t kLastWordsBytes = 4096;
 
 // Where a rank's stderr goes: memory, because only rank 0 writes files.
@@ -48,36 +44,6 @@ class Log {
  private:
   Socket file_;
 };
-
-// Says hello and hears the first line from rank 0, which may not listen yet, nor its host's name
-// be known. MachineError: not in time.
-LineSocket find_rank_0(const CallOptions& options, const Json& hello, Json& first) {
-  std::string problem = "no time";
-  const double deadline_s = now_s() + options.rendezvous_timeout_s;
-  while (now_s() < deadline_s) {
-    const int left_ms = static_cast<int>(1e3 * (deadline_s - now_s()));
-    Socket socket = connect_to(*options.meeting, std::clamp(left_ms, 1, 5000), problem);
-    if (socket.fd() >= 0) {
-      problem = "whoever listens there said nothing";
-      LineSocket line(std::move(socket));
-      if (line.send(hello)) {
-        // Rank 0 waits for the others no longer than this.
-        const double answer_by_s = now_s() + options.rendezvous_timeout_s + kComparingS;
-        LineSocket::Got got = LineSocket::Got::nothing;
-        while (got == LineSocket::Got::nothing && now_s() < answer_by_s) {
-          line.wait(kPollMs);
-          got = line.receive(first);
-        }
-        if (got == LineSocket::Got::document) return line;
-      }
-    }
-    poll(nullptr, 0, kRetryMs);  // closed before a word: not rank 0, or not yet
-  }
-  throw MachineError(fmt::format("rank {} of {}: rank 0 did not answer at {} within {:.0f} s: {}",
-                                 options.task->rank, options.task->ranks,
-                                 address_text(options.meeting->host, options.meeting->port),
-                                 options.rendezvous_timeout_s, problem));
-}
 
 class Agent {
  public:
@@ -146,7 +112,7 @@ ExitCode serve_as_agent(const CallOptions& options, const std::string& plugin) {
   try {
     const Json hello = describe_task(options, plugin);
     Json first;
-    LineSocket line = find_rank_0(options, hello, first);
+    LineSocket line = answer_roll(options, hello, first);
     std::signal(SIGINT, leave_it_to_rank_0);
     std::signal(SIGTERM, leave_it_to_rank_0);
     const std::string nccl = hello["facts"].value("NCCL library", "");

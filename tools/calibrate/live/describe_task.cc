@@ -38,13 +38,6 @@ std::string text_of_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// The first 12 digits tell builds apart.
-std::string short_digest(const std::string& path) {
-  std::string text;
-  for (const std::uint8_t byte : sha256(text_of_file(path))) text += fmt::format("{:02x}", byte);
-  return text.substr(0, 12);
-}
-
 // The whole of it: a host that was started anew is another one.
 std::string machine_id(const std::string& host) {
   std::string boot = text_of_file("/proc/sys/kernel/random/boot_id");
@@ -100,6 +93,12 @@ void add_facts(const CallOptions& options, const std::string& wanted_plugin, Jso
 }
 
 }  // namespace
+
+std::string short_digest(const std::string& path) {
+  std::string text;
+  for (const std::uint8_t byte : sha256(text_of_file(path))) text += fmt::format("{:02x}", byte);
+  return text.substr(0, 12);
+}
 
 int device_of(const LaunchedTask& task) {
   const int gpus = count_gpus();

@@ -11,8 +11,8 @@
 #include <tuple>
 
 #include "tools/calibrate/live/fingerprint.hpp"
+#include "tools/calibrate/live/windows.hpp"
 #include "tools/calibrate/machine_error.hpp"
-#include "tools/calibrate/plan.hpp"
 #include "vernier/decide.hpp"
 
 namespace vernier::calibrate {
@@ -159,8 +159,8 @@ CheckRecord GpuMachine::check(const Point& point, const Configuration& configura
   }
   if (answer->numbers.at(0) != 0) {
     record.outcome = Outcome::wrong;
-    record.detail = fmt::format("the output of rank {:.0f} was not exact:{}", answer->numbers.at(0) - 1,
-                                last_words(setup_));
+    record.detail = fmt::format("the output of rank {:.0f} was not exact:{}",
+                                answer->numbers.at(0) - 1, last_words(setup_));
   } else if (answer->numbers.at(1) != 0 && configuration.choice) {
     record.outcome = Outcome::refused;
     record.detail = "NCCL marks it unusable";
@@ -178,6 +178,27 @@ CheckRecord GpuMachine::check(const Point& point, const Configuration& configura
   return record;
 }
 
+Answer GpuMachine::time(const Command& command) {
+  Answer result;
+  const double captures = static_cast<double>(command.arm_count) * command.pairs;
+  std::optional<RankProcesses::Answer> answer =
+      processes_->ask(command, limit_s_ * std::max(1.0, captures / 25));
+  if (!answer) {
+    result.outcome = how_it_ended();
+    result.detail = processes_->end_text();
+    return result;
+  }
+  auto number = answer->numbers.begin();
+  for (int arm = 0; arm < command.arm_count; ++arm) {
+    auto& pairs = result.times_us.emplace_back();
+    for (int pair = 0; pair < command.pairs; ++pair) {
+      pairs.emplace_back(number, number + command.replays);
+      number += command.replays;
+    }
+  }
+  return result;
+}
+
 Answer GpuMachine::measure(const Request& request) {
   Command command = command_for(Task::measure, request.point);
   command.mode = static_cast<std::int32_t>(request.mode);
@@ -188,25 +209,45 @@ Answer GpuMachine::measure(const Request& request) {
   for (std::size_t arm = 0; arm < request.arms.size(); ++arm) {
     command.arms[arm] = to_wire(request.arms[arm]);
   }
-  Answer result;
-  const double captures = static_cast<double>(request.arms.size()) * request.pairs;
-  std::optional<RankProcesses::Answer> answer =
-      processes_->ask(command, limit_s_ * std::max(1.0, captures / 25));
-  if (!answer) {
-    result.outcome = how_it_ended();
-    result.detail = processes_->end_text();
-    start_again();
-    return result;
-  }
-  auto number = answer->numbers.begin();
-  for (std::size_t arm = 0; arm < request.arms.size(); ++arm) {
-    auto& pairs = result.times_us.emplace_back();
-    for (int pair = 0; pair < request.pairs; ++pair) {
-      pairs.emplace_back(number, number + request.replays);
-      number += request.replays;
-    }
-  }
+  Answer result = time(command);
+  if (result.times_us.empty()) start_again();
   return result;
+}
+
+Answer GpuMachine::measure_wire(int pairs, Effort effort) {
+  Command command = command_for(Task::wire, {Collective::allreduce, 0});
+  command.pairs = pairs;
+  command.operations = effort.operations;
+  command.replays = effort.replays;
+  command.arm_count = 1;
+  return time(command);
+}
+
+std::string GpuMachine::open_windows() {
+  const auto answer =
+      processes_->ask(command_for(Task::windows, {Collective::allreduce, 0}), limit_s_);
+  if (!answer) {
+    return fmt::format("{}: {}", name_of(how_it_ended()), processes_->end_text());
+  }
+  switch (static_cast<Windows::State>(static_cast<int>(answer->numbers.at(0)))) {
+    case Windows::State::open: return {};
+    case Windows::State::not_in_this_nccl: return "not in this NCCL; 2.27 and later have them";
+    case Windows::State::no_symmetric_memory: return "NCCL has no symmetric memory here";
+    case Windows::State::failed: break;
+  }
+  return fmt::format("NCCL refused them:{}", last_words(setup_));
+}
+
+Answer GpuMachine::measure_windows(const Point& point, int pairs, Effort effort) {
+  Command command = command_for(Task::measure, point);
+  command.mode = static_cast<std::int32_t>(Mode::graph);
+  command.pairs = pairs;
+  command.operations = effort.operations;
+  command.replays = effort.replays;
+  command.arm_count = 2;
+  command.arms[0] = command.arms[1] = to_wire(kDefault);
+  command.last_in_windows = 1;
+  return time(command);
 }
 
 double GpuMachine::used_mib() {

@@ -11,6 +11,7 @@
 #include "tools/calibrate/live/nccl_log.hpp"
 #include "tools/calibrate/live/rank_processes.hpp"
 #include "tools/calibrate/machine.hpp"
+#include "tools/calibrate/plan.hpp"
 
 namespace vernier::calibrate {
 
@@ -27,6 +28,14 @@ class GpuMachine : public Machine {
   double used_mib() override;
   [[nodiscard]] bool knows(const Point&, const Configuration&) const override { return true; }
 
+  // For floors (floors.hpp). Where one hangs or crashes, no processes are left: a launch has to be
+  // started before anything else is asked.
+  Answer measure_wire(int pairs, Effort effort);  // one arm
+  // Windows for the buffers of all calls; why there are none, or empty.
+  [[nodiscard]] std::string open_windows();
+  // NCCL's own choice, and that in the windows.
+  Answer measure_windows(const Point& point, int pairs, Effort effort);
+
   // As start_launch, with the shipped plugin and this policy: from now on measure() takes two arms,
   // NCCL's own choice and the policy, whatever their configurations. `inline_policy` as
   // encode_inline writes it. MachineError where the plugin does not apply it.
@@ -38,6 +47,8 @@ class GpuMachine : public Machine {
   // After a hang or a crash: fresh processes for the same launch.
   void start_again();
   [[nodiscard]] RankProcesses::Answer must_ask(const Command& command);
+  // Times of `command`, [arm][pair][replay].
+  [[nodiscard]] Answer time(const Command& command);
   [[nodiscard]] Outcome how_it_ended() const;
 
   LaunchSetup setup_;

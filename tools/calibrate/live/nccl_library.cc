@@ -7,9 +7,16 @@
 namespace vernier::calibrate {
 namespace {
 
+constexpr int kFirstWithWindows = 22700;
+
+template <typename Function>
+void look_for(void* library, Function& function, const char* name) {
+  function = reinterpret_cast<Function>(dlsym(library, name));
+}
+
 template <typename Function>
 void find(void* library, const std::string& file, Function& function, const char* name) {
-  function = reinterpret_cast<Function>(dlsym(library, name));
+  look_for(library, function, name);
   if (function == nullptr) throw MachineError(fmt::format("{}: no {} in it", file, name));
 }
 
@@ -30,11 +37,19 @@ NcclLibrary open_nccl(const std::string& file) {
   find(library, file, nccl.reduce_scatter, "ncclReduceScatter");
   find(library, file, nccl.broadcast, "ncclBroadcast");
   find(library, file, nccl.reduce, "ncclReduce");
+  find(library, file, nccl.group_start, "ncclGroupStart");
+  find(library, file, nccl.group_end, "ncclGroupEnd");
+  find(library, file, nccl.send, "ncclSend");
+  find(library, file, nccl.recv, "ncclRecv");
   if (get_version(&nccl.version) != ncclSuccess) {
     throw MachineError(fmt::format("{}: ncclGetVersion failed", file));
   }
   Dl_info image{};
   nccl.path = dladdr(reinterpret_cast<void*>(get_version), &image) != 0 ? image.dli_fname : file;
+  if (nccl.version >= kFirstWithWindows) {
+    look_for(library, nccl.mem_alloc, "ncclMemAlloc");
+    look_for(library, nccl.comm_window_register, "ncclCommWindowRegister");
+  }
   return nccl;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The NCCL functions that measuring needs, found at run time in the library that the deployment
-// loads. Signatures are the same in NCCL 2.19 to 2.32.
+// loads. Signatures are the same in NCCL 2.19 to 2.32, those of windows in 2.27 to 2.32.
 #pragma once
 
 #include <array>
@@ -23,6 +23,8 @@ inline constexpr NcclDataType kNcclFloat32 = 7;
 using NcclRedOp = int;  // ncclRedOp_t
 inline constexpr NcclRedOp kNcclSum = 0;
 inline constexpr NcclRedOp kNcclMax = 2;
+using NcclWindow = struct NcclWindowTag*;
+inline constexpr int kNcclWindowSymmetric = 1;  // NCCL_WIN_COLL_SYMMETRIC
 
 struct NcclLibrary {
   std::string path;  // as the loader resolved it
@@ -41,6 +43,18 @@ struct NcclLibrary {
                             int root, NcclComm comm, CudaStream stream);
   ncclResult_t (*reduce)(const void* send, void* recv, std::size_t count, NcclDataType type,
                          NcclRedOp op, int root, NcclComm comm, CudaStream stream);
+  ncclResult_t (*group_start)();
+  ncclResult_t (*group_end)();
+  ncclResult_t (*send)(const void* from, std::size_t count, NcclDataType type, int peer,
+                       NcclComm comm, CudaStream stream);
+  ncclResult_t (*recv)(void* to, std::size_t count, NcclDataType type, int peer, NcclComm comm,
+                       CudaStream stream);
+  // Null where the library has none, as before NCCL 2.27. A window stays null, with ncclSuccess,
+  // where the communicator has no symmetric memory (2.27 to 2.30: ncclCommWindowRegister,
+  // comm->symmetricSupport).
+  ncclResult_t (*mem_alloc)(void** pointer, std::size_t nbytes);
+  ncclResult_t (*comm_window_register)(NcclComm comm, void* buffer, std::size_t nbytes,
+                                       NcclWindow* window, int flags);
 };
 
 // Opens `file` (a path, or a name for the loader). Throws MachineError.

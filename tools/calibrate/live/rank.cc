@@ -14,6 +14,7 @@
 #include "tools/calibrate/live/nccl_library.hpp"
 #include "tools/calibrate/live/static_tuner.hpp"
 #include "tools/calibrate/live/test_data.hpp"
+#include "tools/calibrate/live/windows.hpp"
 #include "tools/calibrate/live/wire.hpp"
 #include "tools/common/output.hpp"
 
@@ -23,6 +24,7 @@ namespace {
 constexpr std::uint8_t kPoison = 0xFF;            // NaN in every data type
 constexpr std::uint64_t kGuardBytes = 4096;       // behind the output; nothing may write there
 constexpr int kEagerAligningOperations = 2;       // so that the ranks begin a block together
+constexpr std::size_t kWireBytes = 8;             // of an exchange between neighbours
 constexpr std::size_t kControlNumbers = 1 << 16;  // floats that control traffic carries at once
 
 class Rank {
@@ -59,6 +61,8 @@ class Rank {
         case Task::check: check(command); break;
         case Task::measure: measure(command); break;
         case Task::used_memory: used_memory(); break;
+        case Task::wire: wire(command); break;
+        case Task::windows: open_windows(); break;
         case Task::end: return;
       }
     }
@@ -160,8 +164,8 @@ class Rank {
 
   void run(Collective collective, const Point& point, int set) {
     const Extent extent = extent_of(point, setup_.ranks, type_.element_bytes);
-    const void* const send = on_device(send_[set]);
-    void* const recv = on_device(recv_);
+    const void* const send = in_windows_ ? windows_.send : on_device(send_[set]);
+    void* const recv = in_windows_ ? windows_.recv : on_device(recv_);
     const CudaStream stream = gpu_.stream();
     switch (collective) {
       case Collective::allreduce:
@@ -241,6 +245,7 @@ class Rank {
     const auto use = [&](std::size_t arm) {
       force(from_wire(command.arms[arm]));
       if (setup_.confirms) measured_ = arms_.at(arm);
+      in_windows_ = command.last_in_windows != 0 && arm + 1 == arms;
     };
     const auto once = [&] { run(point.collective, point, 0); };
     // Connections and kernels are set up before anything is captured.
@@ -273,8 +278,48 @@ class Rank {
       }
     }
     force(kDefault);
+    in_windows_ = false;
     share_largest(times_us);
     reply(times_us);
+  }
+
+  // 8 bytes to the next rank, and 8 from the one before, in one group.
+  void exchange_with_neighbours() {
+    char* const buffer = static_cast<char*>(on_device(control_buffer_));
+    const int next = (setup_.rank + 1) % setup_.ranks;
+    const int before = (setup_.rank + setup_.ranks - 1) % setup_.ranks;
+    require(nccl_.group_start(), "ncclGroupStart");
+    require(nccl_.send(buffer, kWireBytes, kNcclUint8, next, measured_, gpu_.stream()), "ncclSend");
+    require(
+        nccl_.recv(buffer + kWireBytes, kWireBytes, kNcclUint8, before, measured_, gpu_.stream()),
+        "ncclRecv");
+    require(nccl_.group_end(), "ncclGroupEnd");
+  }
+
+  void wire(const Command& command) {
+    const auto replays = static_cast<std::size_t>(command.replays);
+    std::vector<float> times_us(static_cast<std::size_t>(command.pairs) * replays);
+    const auto once = [&] { exchange_with_neighbours(); };
+    once();  // connects
+    for (std::size_t first = 0; first < times_us.size(); first += replays) {
+      gpu_.time_graph(once, command.operations, std::span(times_us).subspan(first, replays));
+    }
+    share_largest(times_us);
+    reply(times_us);
+  }
+
+  void open_windows() {
+    const Agree agree = [&](float own) {
+      std::vector<float> largest{own};
+      share_largest(largest);
+      return largest[0];
+    };
+    const Windows::State state =
+        calibrate::open_windows(nccl_, measured_, setup_.max_bytes, agree, windows_);
+    if (state == Windows::State::open) {
+      gpu_.upload(reinterpret_cast<CudaPointer>(windows_.send), data_.sent(0));
+    }
+    reply({static_cast<float>(state)});
   }
 
   void used_memory() {
@@ -296,6 +341,8 @@ class Rank {
   CudaPointer control_buffer_ = 0;
   NcclComm control_ = nullptr;
   NcclComm measured_ = nullptr;
+  Windows windows_;
+  bool in_windows_ = false;         // whether run() takes their buffers
   std::array<NcclComm, 2> arms_{};  // where it confirms; else one, which runs all of them
 };
 

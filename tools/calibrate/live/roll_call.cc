@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <utility>
@@ -17,6 +18,8 @@ namespace vernier::calibrate {
 namespace {
 
 constexpr int kPollMs = 50;
+constexpr int kRetryMs = 100;
+constexpr double kComparingS = 10;
 
 // The rank of a greeting from this protocol; nullopt: somebody else's connection.
 std::optional<int> rank_of(const Json& hello) {
@@ -36,20 +39,6 @@ std::optional<int> rank_of(const Json& hello) {
 std::string text_of(const Json& hello, const char* key) {
   return hello.contains(key) && hello[key].is_string() ? printable(hello[key].get<std::string>())
                                                        : "";
-}
-
-// "0-1 on node7, 2 on node8".
-std::string ranks_by_host(const std::map<int, std::string>& hosts) {
-  std::vector<std::pair<std::string, std::vector<int>>> groups;
-  for (const auto& [rank, host] : hosts) {
-    if (groups.empty() || groups.back().first != host) groups.push_back({host, {}});
-    groups.back().second.push_back(rank);
-  }
-  std::string text;
-  for (const auto& [host, ranks] : groups) {
-    text += fmt::format("{}{} on {}", text.empty() ? "" : ", ", ranks_text(ranks), host);
-  }
-  return text;
 }
 
 [[noreturn]] void throw_missing(const Rendezvous& at, const LaunchedTask& self,
@@ -124,6 +113,34 @@ void call_roll(const Rendezvous& at, const LaunchedTask& self, const std::string
       add_member(self, std::move(speaker.hello), std::move(speaker.line), members);
     }
   }
+}
+
+LineSocket answer_roll(const CallOptions& options, const Json& hello, Json& first) {
+  std::string problem = "no time";
+  const double deadline_s = now_s() + options.rendezvous_timeout_s;
+  while (now_s() < deadline_s) {
+    const int left_ms = static_cast<int>(1e3 * (deadline_s - now_s()));
+    Socket socket = connect_to(*options.meeting, std::clamp(left_ms, 1, 5000), problem);
+    if (socket.fd() >= 0) {
+      problem = "whoever listens there said nothing";
+      LineSocket line(std::move(socket));
+      if (line.send(hello)) {
+        // Rank 0 waits for the others no longer than this.
+        const double answer_by_s = now_s() + options.rendezvous_timeout_s + kComparingS;
+        LineSocket::Got got = LineSocket::Got::nothing;
+        while (got == LineSocket::Got::nothing && now_s() < answer_by_s) {
+          line.wait(kPollMs);
+          got = line.receive(first);
+        }
+        if (got == LineSocket::Got::document) return line;
+      }
+    }
+    poll(nullptr, 0, kRetryMs);  // closed before a word: not rank 0, or not yet
+  }
+  throw MachineError(fmt::format("rank {} of {}: rank 0 did not answer at {} within {:.0f} s: {}",
+                                 options.task->rank, options.task->ranks,
+                                 address_text(options.meeting->host, options.meeting->port),
+                                 options.rendezvous_timeout_s, problem));
 }
 
 void require_agreement(const std::map<int, Json>& hellos) {

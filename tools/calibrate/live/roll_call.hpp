@@ -39,11 +39,15 @@ class RollCallError : public MachineError {
 // `plugin`: as in --plugin.
 [[nodiscard]] Json describe_task(const CallOptions& options, const std::string& plugin);
 
-// Listens until all ranks but 0 of this run have said hello, at most `limit_s`. Fills `members` as they come,
-// also where it throws: RollCallError where one does not appear or appears twice, MachineError
-// where the port cannot be had.
+// Listens until all ranks but 0 of this run have said hello, at most `limit_s`. Fills `members` as
+// they come, also where it throws: RollCallError where one does not appear or appears twice,
+// MachineError where the port cannot be had.
 void call_roll(const Rendezvous& at, const LaunchedTask& self, const std::string& own_host,
                double limit_s, std::map<int, Member>& members);
+
+// The other side: says `hello` to rank 0, which may not listen yet, and hears its first word.
+// MachineError where it does not answer in time.
+[[nodiscard]] LineSocket answer_roll(const CallOptions& options, const Json& hello, Json& first);
 
 // RollCallError where `hellos` (by rank) tell of a problem, of facts that differ, or of one GPU for
 // two ranks.
@@ -53,5 +57,8 @@ void require_agreement(const std::map<int, Json>& hellos);
 [[nodiscard]] int device_of(const LaunchedTask& task);
 
 [[nodiscard]] std::string own_host_name();
+
+// Of a file's SHA-256 what tells builds apart: 12 digits.
+[[nodiscard]] std::string short_digest(const std::string& path);
 
 }  // namespace vernier::calibrate

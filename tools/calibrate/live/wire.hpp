@@ -15,7 +15,7 @@ namespace vernier::calibrate {
 
 inline constexpr std::size_t kMaxArms = 32;
 
-enum class Task : std::int32_t { survey, check, measure, used_memory, end };
+enum class Task : std::int32_t { survey, check, measure, used_memory, wire, windows, end };
 
 struct WireConfiguration {
   std::int32_t algorithm;  // -1: NCCL's own choice
@@ -32,16 +32,20 @@ struct Command {
   std::int32_t operations;
   std::int32_t replays;
   std::int32_t arm_count;
+  std::int32_t last_in_windows;  // measure: 1 where the last arm's buffers are in the windows
   std::array<WireConfiguration, kMaxArms> arms;
 };
 static_assert(std::is_trivially_copyable_v<Command>);
 
 // Followed by `numbers` floats:
 //   survey       costs, [algorithms][protocols], negative where any rank cannot run it
-//   check        1 + the last rank whose output was wrong, 0 where all were exact; 1 when the forced
+//   check        1 + the last rank whose output was wrong, 0 where all were exact; 1 when the
+//   forced
 //                cell was not usable
 //   measure      microseconds per operation of the slowest rank, [arm][pair][replay]
 //   used_memory  MiB, the largest of all ranks
+//   wire         microseconds of an exchange between neighbours, slowest rank, [pair][replay]
+//   windows      0 where every rank has them, else the largest Windows::State of all ranks
 struct Reply {
   std::int32_t algorithms;  // survey only
   std::int32_t protocols;
