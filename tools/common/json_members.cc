@@ -6,9 +6,6 @@
 namespace vernier {
 namespace {
 
-constexpr int kMaxNesting = 16;
-// The parser looks through a list after each object in it.
-constexpr std::size_t kMaxObjects = 20'000;
 constexpr std::size_t kMaxShown = 40;
 
 }  // namespace
@@ -36,24 +33,6 @@ std::uint64_t natural(const Json& json, const char* name, std::uint64_t max) {
     throw Malformed(fmt::format("\"{}\" is not a whole number from 0 to {}", name, max));
   }
   return value.get<std::uint64_t>();
-}
-
-Json parse_keys(std::string_view text, const std::set<std::string_view>& keys) {
-  std::size_t objects = 0;
-  const auto keep = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kMaxNesting) throw Malformed("nested too deeply");
-    if (event == Json::parse_event_t::object_start && ++objects > kMaxObjects) {
-      throw Malformed(fmt::format("more than {} objects", kMaxObjects));
-    }
-    return event != Json::parse_event_t::key || keys.contains(parsed.get_ref<std::string&>());
-  };
-  try {
-    return Json::parse(text, keep);
-  } catch (const Json::parse_error& error) {
-    throw Malformed(fmt::format("not JSON: byte {}", error.byte));
-  } catch (const Json::exception&) {  // a number that no type holds
-    throw Malformed("not JSON: a number is out of range");
-  }
 }
 
 std::string shown(const Json& value) {

@@ -3,7 +3,6 @@
 // Members of JSON from a file that is not trusted.
 #pragma once
 
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -23,11 +22,6 @@ struct Malformed : std::runtime_error {
 [[nodiscard]] double number(const Json& value, const char* what);
 // A whole number from 0 to `max`.
 [[nodiscard]] std::uint64_t natural(const Json& json, const char* name, std::uint64_t max);
-
-// A document of which only members with these names are kept, at any depth, so that no object is
-// large: objects here are searched in order. Throws Malformed: not JSON, nested too deeply, too
-// many objects.
-[[nodiscard]] Json parse_keys(std::string_view text, const std::set<std::string_view>& keys);
 
 // A value for a message: short, and safe for a terminal.
 [[nodiscard]] std::string shown(const Json& value);

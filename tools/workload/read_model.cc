@@ -8,6 +8,7 @@
 #include <set>
 
 #include "tools/common/input.hpp"
+#include "tools/common/json_input.hpp"
 #include "tools/common/json_members.hpp"
 #include "tools/workload/model.hpp"
 #include "vernier/diagnostic.hpp"

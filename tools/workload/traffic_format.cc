@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "tools/common/json_input.hpp"
 #include "tools/common/json_members.hpp"
 
 namespace vernier::workload {

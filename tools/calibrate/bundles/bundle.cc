@@ -6,17 +6,17 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <set>
 #include <sstream>
 #include <stdexcept>
 
+#include "tools/common/json_input.hpp"
 #include "tools/common/json_members.hpp"
 
 namespace vernier::calibrate {
 namespace {
 
 constexpr std::size_t kMaxName = 64;
-constexpr int kMaxNesting = 4;
+constexpr JsonBounds kBounds{4, 4096};
 constexpr std::array<std::string_view, 5> kKeys = {"name", "variables", "nccl", "safe", "source"};
 
 std::string trimmed(const std::string& text) {
@@ -40,39 +40,6 @@ void add_variable(Bundle& bundle, const std::string& text) {
   const auto [name, value] = parse_variable(text);
   if (!bundle.variables.emplace(name, value).second) {
     throw std::invalid_argument(fmt::format("{} is there twice", name));
-  }
-}
-
-// Refuses an object with one key twice, of which the parser would keep the last.
-class NoDuplicates {
- public:
-  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
-    using Event = Json::parse_event_t;
-    if (depth > kMaxNesting) throw Malformed("nested too deeply");
-    if (event == Event::object_start) keys_.emplace_back();
-    if (event == Event::object_end) keys_.pop_back();
-    if (event == Event::key && !keys_.back().insert(parsed.get<std::string>()).second) {
-      throw Malformed(fmt::format("key {} is there twice", shown(parsed)));
-    }
-    return true;
-  }
-
- private:
-  std::vector<std::set<std::string>> keys_;
-};
-
-Json parse_document(std::string_view text) {
-  // The parser copies its callback.
-  NoDuplicates duplicates;
-  const auto look = [&duplicates](int depth, Json::parse_event_t event, Json& parsed) {
-    return duplicates(depth, event, parsed);
-  };
-  try {
-    return Json::parse(text, look);
-  } catch (const Json::parse_error& error) {
-    throw Malformed(fmt::format("not JSON: byte {}", error.byte));
-  } catch (const Json::exception&) {
-    throw Malformed("not JSON: a number is out of range");
   }
 }
 
@@ -154,7 +121,7 @@ Bundle bundle_of(const Json& json) {
 }
 
 std::vector<Bundle> parse_bundles(std::string_view text) {
-  const Json document = parse_document(text);
+  const Json document = parse_json_bounded(text, kBounds);
   if (!document.is_object() || document.value("vernier_bundles", Json()) != Json(1)) {
     throw Malformed("no file of bundles: \"vernier_bundles\" is not 1");
   }
