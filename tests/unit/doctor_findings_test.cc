@@ -144,6 +144,40 @@ TEST(EnvironmentLints, LookAtTheReleasesTheyAreForAlone) {
   }
 }
 
+// Findings about `facts` by id, of those whose id begins with `prefix`.
+std::map<std::string, Finding> found(const Facts& facts, std::string_view prefix) {
+  std::map<std::string, Finding> by_id;
+  for (const Finding& finding : find_all(facts)) {
+    if (finding.id.starts_with(prefix)) by_id.emplace(finding.id, finding);
+  }
+  return by_id;
+}
+
+Facts with_setting(const std::string& machine, const std::string& name, const std::string& value) {
+  Facts facts = facts_of(machine);
+  facts.environment[name] = {name, value, "environment", {}};
+  return facts;
+}
+
+// The severity of what is said of NICs that are not there; "" where nothing is.
+std::string said_of_hca(const std::string& value) {
+  const Facts facts = with_setting("h100x8", "NCCL_IB_HCA", value);
+  std::string said;
+  for (const char* const id : {"env.hca-unknown", "env.hca-absent"}) {
+    for (const auto& [name, finding] : found(facts, id)) said += name_of(finding.severity);
+  }
+  return said;
+}
+
+TEST(IbHca, IsAnErrorOnlyWhereNoNicIsLeft) {
+  EXPECT_EQ(said_of_hca("=mlx5_77"), "error");
+  EXPECT_EQ(said_of_hca("mlx5_77,mlx5_78"), "error");
+  EXPECT_EQ(said_of_hca("=mlx5_0,mlx5_77"), "note");
+  EXPECT_EQ(said_of_hca("=mlx5_0"), "");
+  EXPECT_EQ(said_of_hca("^mlx5_77"), "");
+  EXPECT_EQ(said_of_hca("^=mlx5_0,mlx5_77"), "");
+}
+
 TEST(Environment, ShellWinsOverTheUsersFileAndThatOverEtc) {
   const Facts facts = facts_of("cloud-vm-broken");
   EXPECT_EQ(facts.environment.at("NCCL_SOCKET_IFNAME").value, "ens4");
