@@ -178,6 +178,20 @@ TEST(IbHca, IsAnErrorOnlyWhereNoNicIsLeft) {
   EXPECT_EQ(said_of_hca("^=mlx5_0,mlx5_77"), "");
 }
 
+// NCCL tests whether LL128 is safe only where no entry applies.
+TEST(Ll128, IsForcedByEveryEntryThatAllowsIt) {
+  const auto is_unsafe = [](const std::string& value) {
+    return !found(with_setting("rtx4090x4", "NCCL_PROTO", value), "env.ll128-unsafe").empty();
+  };
+  for (const char* const value : {"LL128", "ll,LL128", "^LL", "^Simple", "^LL,Simple",
+                                  "^LL128;allreduce:LL128", "allreduce:^LL"}) {
+    EXPECT_TRUE(is_unsafe(value)) << value;
+  }
+  for (const char* const value : {"^LL128", "LL,Simple", "^LL128,LL", "allreduce:LL", "auto"}) {
+    EXPECT_FALSE(is_unsafe(value)) << value;
+  }
+}
+
 TEST(Environment, ShellWinsOverTheUsersFileAndThatOverEtc) {
   const Facts facts = facts_of("cloud-vm-broken");
   EXPECT_EQ(facts.environment.at("NCCL_SOCKET_IFNAME").value, "ens4");

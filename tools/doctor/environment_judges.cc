@@ -99,8 +99,8 @@ std::string proto_ll128_unsafe(Value value, const Facts& facts) {
   const bool no_nvlink =
       facts.gpus.size() > 1 && std::all_of(facts.gpus.begin(), facts.gpus.end(),
                                            [](const GpuFacts& gpu) { return gpu.nvlinks.empty(); });
-  const bool named = lower(value).find("ll128") != value.npos && value.find('^') == value.npos;
-  return no_nvlink && named ? "names LL128 on GPUs without NVLink" : "";
+  return no_nvlink && EnvSelection({}, value).forces_ll128() ? "forces LL128 on GPUs without NVLink"
+                                                             : "";
 }
 
 std::string nvls_without_algo(Value value, const Facts& facts) {

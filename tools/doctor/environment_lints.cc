@@ -71,8 +71,9 @@ const std::vector<EnvironmentLint>& environment_lints() {
       {"env.ll128-unsafe", "NCCL_PROTO", "", error, judge::proto_ll128_unsafe,
        "LL128 needs stores of 128 bytes to arrive whole, which PCIe does not promise: data may be "
        "corrupted without a sign",
-       "leave LL128 out: NCCL allows it by itself where it is safe", "NCCL issue 281; user guide",
-       "LL,LL128,Simple", "LL,Simple", kPcieBox, ""},
+       "unset it: NCCL allows LL128 by itself where it is safe (^LL and ^Simple force it)",
+       "NCCL issue 281; NCCL 2.19 to 2.30.7, src/graph/tuning.cc", "LL,LL128,Simple", "LL,Simple",
+       kPcieBox, ""},
       {"env.nvls-contradiction", "NCCL_NVLS_ENABLE", "", warning, judge::nvls_without_algo,
        "NVLS is never used: the two settings contradict each other",
        "unset both: NVLS is on by default where there is multicast", kGuide, "1", "1", kNvlinkBox,
