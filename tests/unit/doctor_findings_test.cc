@@ -261,8 +261,10 @@ TEST(MachineTree, SaysWhatIsWrongWithAFile) {
       return std::string(error.what()).substr(folder.size());
     }
   };
-  EXPECT_EQ(problem_of("{"), "/machine.json: not a JSON object");
+  EXPECT_EQ(problem_of("{"), "/machine.json: not JSON: byte 2");
   EXPECT_EQ(problem_of("[]"), "/machine.json: not a JSON object");
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  EXPECT_EQ(problem_of("{\"machine\": " + deep + "}"), "/machine.json: nested too deeply");
   EXPECT_EQ(problem_of("{}"), "/machine.json: \"machine\" is missing");
   EXPECT_EQ(problem_of("{\"machine\": 3}"), "/machine.json: \"name\" is missing");
   EXPECT_EQ(problem_of("{\"based_on\": \"../../etc\"}"),
