@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <map>
 #include <set>
 
 #include "tools/doctor/collect.hpp"
@@ -14,6 +16,7 @@
 #include "tools/machine/machine_recorder.hpp"
 #include "tools/machine/machine_tree.hpp"
 #include "vernier/nccl_version.hpp"
+#include "vernier/policy.hpp"
 
 namespace vernier::doctor {
 namespace {
@@ -51,6 +54,8 @@ TEST(Machines, EveryCheckFindsSomethingSomewhere) {
   }
   Facts measured = facts_of("h100x8");  // no machine in a file has rates
   measured.rates = {{0, 1, 300, 2}, {1, 0, 100, 2}};
+  measured.policy_problem = "line 1: no";
+  measured.policy.emplace().environment["NCCL_NTHREADS"] = "256";
   for (const Finding& finding : find_all(measured)) found.insert(finding.id);
   std::set<std::string_view> ids;
   for (const Check& check : checks()) ids.insert(check.ids.begin(), check.ids.end());
@@ -199,6 +204,78 @@ TEST(Environment, ShellWinsOverTheUsersFileAndThatOverEtc) {
             std::vector<std::string>{"/etc/nccl.conf: eth0"});
   EXPECT_EQ(facts.environment.at("NCCL_ALGO").source, "/home/user/.nccl.conf");
   EXPECT_EQ(facts.environment.at("NCCL_DEBUG").source, "/etc/nccl.conf");
+}
+
+// ---- the policy that the environment names
+
+constexpr const char* kPolicy =
+    "schema = 1\nname = \"p\"\n\n[environment]\nNCCL_NTHREADS = \"256\"\n"
+    "NCCL_ALGO = \"ring,tree;allreduce:tree\"\n";
+
+// A machine with these variables and a file /policy.toml, and nothing else.
+Facts facts_with(const Json& environment, const std::string& policy = kPolicy) {
+  const std::string folder = testing::TempDir() + "/machine-with-policy";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/machine.json")
+      << Json{{"machine", {{"name", "x"}}},
+              {"environment", environment},
+              {"text", {{"/policy.toml", policy}}},
+              {"real_path", {{"/policy.toml", "/policy.toml"}}}};
+  return collect(*machine::open_machine_tree(folder));
+}
+
+TEST(PolicysEnvironment, IsNotAdvisedAgainst) {
+  Json environment{{"NCCL_NTHREADS", "256"}, {"NCCL_ALGO", "ring,tree;allreduce:tree"}};
+  EXPECT_EQ(found(facts_with(environment), "env.threads").at("env.threads").severity,
+            Severity::warning)
+      << "no policy, no excuse";
+  const std::string inlined = *encode_inline(*parse_policy(kPolicy).policy);
+  for (const std::string& policy : {std::string("/policy.toml"), inlined}) {
+    environment["NCCL_VERNIER_POLICY"] = policy;
+    const auto findings = found(facts_with(environment), "env.");
+    const Finding& threads = findings.at("env.threads");
+    EXPECT_EQ(threads.severity, Severity::note);
+    EXPECT_NE(threads.evidence.find("as the policy demands"), std::string::npos);
+    EXPECT_EQ(threads.fix.find("unset"), std::string::npos) << threads.fix;
+    EXPECT_FALSE(findings.contains("env.policy-demands"));
+    EXPECT_FALSE(findings.contains("env.policy-invalid"));
+  }
+}
+
+TEST(PolicysEnvironment, IsDemandedWhereItIsMissingOrDifferent) {
+  const Facts facts =
+      facts_with({{"NCCL_NTHREADS", "128"}, {"NCCL_VERNIER_POLICY", "/policy.toml"}});
+  std::string evidence;
+  std::string fixes;
+  for (const Finding& finding : find_all(facts)) {
+    if (finding.id == "env.threads") {
+      EXPECT_EQ(finding.severity, Severity::warning);
+    }
+    if (finding.id != "env.policy-demands") continue;
+    EXPECT_EQ(finding.severity, Severity::warning);
+    evidence += finding.evidence + "\n";
+    fixes += finding.fix + "\n";
+  }
+  EXPECT_NE(evidence.find("NCCL_NTHREADS=256, and it is 128 (environment)"), evidence.npos)
+      << evidence;
+  EXPECT_NE(evidence.find("NCCL_ALGO=ring,tree;allreduce:tree, and it is not set"), evidence.npos)
+      << evidence;
+  EXPECT_EQ(fixes, "export NCCL_ALGO='ring,tree;allreduce:tree'\nexport NCCL_NTHREADS='256'\n");
+}
+
+// What fails or corrupts does so with a policy as well.
+TEST(PolicysEnvironment, IsNoExcuseForAnError) {
+  const Facts facts = facts_with({{"NCCL_ALGO", "Tree"}, {"NCCL_VERNIER_POLICY", "/policy.toml"}},
+                                 "schema = 1\nname = \"p\"\n[environment]\nNCCL_ALGO = \"Tree\"\n");
+  EXPECT_EQ(found(facts, "env.algo-stops").at("env.algo-stops").severity, Severity::error);
+}
+
+TEST(PolicysEnvironment, IsNotKnownOfAPolicyThatIsWrong) {
+  for (const auto& [name, text] : std::map<std::string, std::string>{
+           {"/policy.toml", "schema = 1\nname = 3\n"}, {"inline:@@@", ""}}) {
+    const auto findings = found(facts_with({{"NCCL_VERNIER_POLICY", name}}, text), "env.policy");
+    EXPECT_EQ(findings.at("env.policy-invalid").severity, Severity::warning) << name;
+  }
 }
 
 TEST(Recorder, WritesDownAMachineThatAnswersAlike) {

@@ -239,10 +239,15 @@ void apply(const EnvironmentLint& lint, const Facts& facts, std::vector<Finding>
   const std::string& value = setting->second.value;
   const std::string wrong = lint.judge(value, facts);
   if (wrong.empty()) return;
-  findings.push_back(
-      {std::string(lint.id), lint.severity,
-       fmt::format("{}={} ({}): {}{}", lint.variable, value, setting->second.source, wrong, which),
-       std::string(lint.consequence), std::string(lint.fix), std::string(lint.source)});
+  Finding& finding = findings.emplace_back(Finding{
+      std::string(lint.id), lint.severity,
+      fmt::format("{}={} ({}): {}{}", lint.variable, value, setting->second.source, wrong, which),
+      std::string(lint.consequence), std::string(lint.fix), std::string(lint.source)});
+  // What fails or corrupts does so whoever demands it.
+  if (lint.severity == error || !facts.policy_demands(setting->first, value)) return;
+  finding.severity = note;
+  finding.evidence += ", as the policy demands";
+  finding.fix = "keep it: the policy's rules were measured with it, and are inert without";
 }
 
 }  // namespace vernier::doctor

@@ -10,8 +10,9 @@ namespace vernier::doctor {
 namespace {
 
 std::vector<std::string_view> environment_ids() {
-  std::vector<std::string_view> ids = {"env.unread", "env.hidden", "env.conf-file",
-                                       "env.file-missing"};
+  std::vector<std::string_view> ids = {"env.unread",         "env.hidden",
+                                       "env.conf-file",      "env.file-missing",
+                                       "env.policy-invalid", "env.policy-demands"};
   for (const EnvironmentLint& lint : environment_lints()) ids.push_back(lint.id);
   return ids;
 }
