@@ -4,8 +4,6 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -15,11 +13,10 @@
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
-#include "tools/common/input.hpp"
 #include "tools/machine/loader_cache.hpp"
 #include "tools/machine/nvml_library.hpp"
+#include "tools/machine/regular_file.hpp"
 #include "tools/machine/verbs_library.hpp"
 
 extern char** environ;
@@ -28,25 +25,15 @@ namespace vernier::machine {
 namespace {
 
 constexpr std::size_t kMaxTextBytes = 1u << 20;
-constexpr std::size_t kMaxLibraryBytes = 4ull << 30;
-
-// A missing file or folder on the way is absence; everything else is a refusal.
-template <typename T>
-Reading<T> refusal(int error) {
-  if (error == ENOENT || error == ENOTDIR || error == ENODEV || error == ENXIO) return {};
-  return Reading<T>::unreadable(std::strerror(error));
-}
 
 class LiveMachine final : public MachineView {
  public:
   std::string provenance() const override { return {}; }
 
   Reading<std::string> text(const std::string& path) override {
-    errno = 0;
-    Input input = read_input(path, kMaxTextBytes);
-    // sysfs files exist and refuse: EINVAL and EOPNOTSUPP mean that there is nothing to say.
-    if (!input.problem.empty()) return refusal<std::string>(errno);
-    return Reading<std::string>::of(std::move(input.text));
+    const RegularFile file(path);
+    if (file.opened().is_unreadable()) return Reading<std::string>::unreadable(file.opened().why);
+    return file.opened().present() ? file.text(kMaxTextBytes) : Reading<std::string>{};
   }
 
   Reading<std::vector<std::string>> entries(const std::string& path) override {
@@ -81,23 +68,9 @@ class LiveMachine final : public MachineView {
   }
 
   Reading<SharedObject> shared_object(const std::string& path) override {
-    using Result = Reading<SharedObject>;
-    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) return refusal<SharedObject>(errno);
-    struct stat facts {};
-    Result result = Result::unreadable("not a regular file");
-    if (fstat(file, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size > 0) {
-      const auto nbytes = std::min(static_cast<std::size_t>(facts.st_size), kMaxLibraryBytes);
-      void* const mapped = mmap(nullptr, nbytes, PROT_READ, MAP_PRIVATE, file, 0);
-      if (mapped == MAP_FAILED) {
-        result = Result::unreadable(std::strerror(errno));
-      } else {
-        result = read_shared_object({static_cast<const std::byte*>(mapped), nbytes});
-        munmap(mapped, nbytes);
-      }
-    }
-    close(file);
-    return result;
+    const RegularFile file(path);
+    if (file.opened().is_unreadable()) return Reading<SharedObject>::unreadable(file.opened().why);
+    return file.opened().present() ? read_shared_object(file) : Reading<SharedObject>{};
   }
 
   Reading<std::string> in_loader_cache(const std::string& name) override {
