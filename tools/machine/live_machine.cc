@@ -11,9 +11,9 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <cstdio>
 #include <cstdlib>
 
+#include "tools/machine/child_output.hpp"
 #include "tools/machine/loader_cache.hpp"
 #include "tools/machine/nvml_library.hpp"
 #include "tools/machine/regular_file.hpp"
@@ -25,6 +25,7 @@ namespace vernier::machine {
 namespace {
 
 constexpr std::size_t kMaxTextBytes = 1u << 20;
+constexpr int kPythonLimitS = 5;
 
 class LiveMachine final : public MachineView {
  public:
@@ -81,18 +82,16 @@ class LiveMachine final : public MachineView {
     return Reading<std::string>::of(*std::move(file));
   }
 
-  // Asks the python3 of this environment; no answer is taken for no package.
+  // Asks the python3 of this environment, and not what lies in the current folder, which `-c` would
+  // look in first. A package that it does not have is absent.
   Reading<std::string> python_package(const std::string& name) override {
-    const std::string command =
-        "python3 -c 'import importlib.util as u; s = u.find_spec(\"" + name +
-        "\"); print(list(s.submodule_search_locations)[0] if s else \"\")' 2>/dev/null";
-    std::FILE* const python = popen(command.c_str(), "r");
-    if (python == nullptr) return {};
-    std::array<char, PATH_MAX> line{};
-    const bool said = std::fgets(line.data(), line.size(), python) != nullptr;
-    pclose(python);
-    std::string folder = said ? line.data() : "";
-    while (!folder.empty() && folder.back() == '\n') folder.pop_back();
+    const std::string program =
+        "import sys; sys.path[:] = [p for p in sys.path if p]; import importlib.util as u; "
+        "s = u.find_spec('" +
+        name + "'); print(list(s.submodule_search_locations)[0] if s else '')";
+    Reading<std::string> said = child_output({"python3", "-c", program}, kPythonLimitS);
+    if (!said.present()) return said;
+    std::string folder = said.value.substr(0, said.value.find('\n'));
     if (folder.empty()) return {};
     return Reading<std::string>::of(std::move(folder));
   }
