@@ -54,6 +54,7 @@ TEST(Machines, EveryCheckFindsSomethingSomewhere) {
   }
   Facts measured = facts_of("h100x8");  // no machine in a file has rates
   measured.rates = {{0, 1, 300, 2}, {1, 0, 100, 2}};
+  measured.rates_problem = "no memory";
   measured.policy_problem = "line 1: no";
   measured.policy.emplace().environment["NCCL_NTHREADS"] = "256";
   for (const Finding& finding : find_all(measured)) found.insert(finding.id);

@@ -162,6 +162,7 @@ struct Facts {
   std::vector<std::vector<Distance>> distance;  // [gpu][nic]
   std::vector<int> nearest;                     // [gpu]: index of a nic, -1: none is active
   std::vector<PairRate> rates;                  // empty: not measured
+  std::string rates_problem;                    // why not, where it was asked for
   GpuDirectFacts gpudirect;
   bool sharp_library = false;
   std::vector<NcclLibrary> nccl;  // what a process would load first is first

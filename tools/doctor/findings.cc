@@ -28,7 +28,7 @@ const std::vector<Check>& checks() {
   static const std::vector<Check> all = {
       {{"gpu.none", "gpu.no-driver", "gpu.driver-refuses", "gpu.mixed", "gpu.nvlink-down",
         "gpu.fabric", "gpu.pcie-width", "gpu.pcie-generation", "gpu.p2p", "gpu.no-p2p-geforce",
-        "gpu.mig", "gpu.pair-slow"},
+        "gpu.mig", "gpu.pair-slow", "gpu.not-measured"},
        check_gpus},
       {{"nic.verbs-missing", "nic.no-device-file", "nic.refused", "nic.subnet-manager",
         "nic.all-down", "nic.port-down", "nic.rate-differs", "nic.pcie-degraded", "nic.pcie-limits",
