@@ -198,6 +198,21 @@ TEST(Ll128, IsForcedByEveryEntryThatAllowsIt) {
   }
 }
 
+TEST(ProtoHides, SaysWhichRulesDoNothingWithTheValueGiven) {
+  const auto evidence = [](const std::string& value) {
+    const auto findings = found(with_setting("h100x8", "NCCL_PROTO", value), "env.proto-hides");
+    return findings.empty() ? "" : findings.begin()->second.evidence;
+  };
+  const std::string ll128 = evidence("LL128");
+  EXPECT_NE(ll128.find("excludes ll, simple at every size: rules that choose these do"), ll128.npos)
+      << ll128;
+  EXPECT_EQ(ll128.find("%"), ll128.npos) << "losses of other protocols: " << ll128;
+  EXPECT_NE(evidence("Simple").find("30 % below 16 KiB"), std::string::npos);
+  EXPECT_NE(evidence("LL").find("20-fold above 128 KiB"), std::string::npos);
+  EXPECT_EQ(evidence("LL,Simple").find("30 %"), std::string::npos) << "not one for all sizes";
+  EXPECT_EQ(evidence("LL,LL128,Simple"), "");
+}
+
 TEST(Environment, ShellWinsOverTheUsersFileAndThatOverEtc) {
   const Facts facts = facts_of("cloud-vm-broken");
   EXPECT_EQ(facts.environment.at("NCCL_SOCKET_IFNAME").value, "ens4");

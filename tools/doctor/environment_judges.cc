@@ -90,9 +90,17 @@ std::string algo_hides(Value value, const Facts&) {
 
 std::string proto_hides(Value value, const Facts&) {
   const EnvSelection selection({}, value);
-  return excluded<Protocol>(selection, kProtocolNames, [](Protocol p) {
+  const std::string gone = excluded<Protocol>(selection, kProtocolNames, [](Protocol p) {
     return Choice{Algorithm::ring, p};
   });
+  if (gone.empty()) return {};
+  const auto has = [&](Protocol p) {
+    return selection.allows(Collective::allreduce, {Algorithm::ring, p});
+  };
+  const std::string text = gone + ": rules that choose these do nothing";
+  if (has(Protocol::ll128) || has(Protocol::simple) == has(Protocol::ll)) return text;
+  return text + (has(Protocol::simple) ? "; Simple alone loses 30 % below 16 KiB"
+                                       : "; LL alone loses 20-fold above 128 KiB");
 }
 
 std::string proto_ll128_unsafe(Value value, const Facts& facts) {

@@ -63,8 +63,7 @@ const std::vector<EnvironmentLint>& environment_lints() {
        "unset it; for single sizes use a policy: vernier calibrate", kTuning, "Ring",
        "ring,tree,collnetdirect,collnetchain,nvls,nvlstree,pat", kNvlinkBox, ""},
       {"env.proto-hides", "NCCL_PROTO", "", warning, judge::proto_hides,
-       "one protocol for all sizes loses 30 % below 16 KiB (Simple) or 20-fold above 128 KiB (LL), "
-       "and rules of a policy that name the others do nothing",
+       "NCCL's choice by size is gone",
        "unset it; for single sizes use a policy: vernier calibrate",
        "4 x DGX Spark, luxingcom/aicad-nccl-optimization and FujitsuPolycom/sparkring issue 193",
        "Simple", "LL,LL128,Simple", kNvlinkBox, ""},
