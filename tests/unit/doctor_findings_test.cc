@@ -327,7 +327,10 @@ TEST(Recorder, KeepsNoSecretsOfTheEnvironment) {
     Reading<std::string> in_loader_cache(const std::string&) override { return {}; }
     Reading<std::string> python_package(const std::string&) override { return {}; }
     machine::Environment environment() override {
-      return {{"NCCL_ALGO", "Ring"}, {"HF_TOKEN", "secret"}, {"VLLM_API_KEY", "secret"}};
+      return {{"NCCL_ALGO", "Ring"},         {"NCCL_IB_PKEY", "7"},
+              {"HF_TOKEN", "secret"},        {"VLLM_API_KEY", "secret"},
+              {"VLLM_S3_SECRET", "secret"},  {"VLLM_PASSWORD", "secret"},
+              {"VLLM_CREDENTIALS", "secret"}};
     }
     Reading<machine::NvmlAnswers> nvml() override { return {}; }
     Reading<machine::VerbsAnswers> verbs() override { return {}; }
@@ -337,7 +340,10 @@ TEST(Recorder, KeepsNoSecretsOfTheEnvironment) {
   (void)collect(recorder);
   const std::string text = recorder.document("x").dump();
   EXPECT_NE(text.find("NCCL_ALGO"), text.npos);
+  EXPECT_NE(text.find("NCCL_IB_PKEY"), text.npos) << "an index";
   EXPECT_EQ(text.find("secret"), text.npos);
+  const Facts facts = collect(view);
+  EXPECT_EQ(json_of(facts, {}).dump().find("secret"), text.npos) << "nor in a report";
 }
 
 TEST(MachineTree, SaysWhatIsWrongWithAFile) {
