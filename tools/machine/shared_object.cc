@@ -119,6 +119,7 @@ Reading<SharedObject> read_shared_object(const ByteSource& file) {
   };
   const auto names = record<Elf64_Shdr>(*table, header->e_shstrndx);
   const Body name_bytes = names ? body(*names) : std::nullopt;
+  if (names && !name_bytes) return Result::unreadable("a truncated ELF file");
   SharedObject object;
   std::size_t constant_bytes = 0;
   bool has_symbols = false;
