@@ -52,13 +52,12 @@ std::optional<unsigned> parse_list(const std::array<std::string_view, N>& names,
 }
 
 template <std::size_t N>
-std::array<unsigned, kCollectiveNames.size()> parse(const std::array<std::string_view, N>& names,
-                                                    std::optional<std::string_view> text,
-                                                    std::string& problem) {
-  std::array<unsigned, kCollectiveNames.size()> everything;
-  everything.fill(~0u);
+EnvLists parse(const std::array<std::string_view, N>& names, std::optional<std::string_view> text,
+               std::string& problem) {
+  EnvLists everything;
+  everything.allowed.fill(~0u);
   if (!text) return everything;
-  auto masks = everything;
+  EnvLists lists = everything;
   std::string_view rest = *text;
   for (bool first = true; !rest.empty(); first = false) {
     const std::string_view part = take_until(rest, ';');
@@ -71,7 +70,9 @@ std::array<unsigned, kCollectiveNames.size()> parse(const std::array<std::string
         problem = "\"" + std::string(part) + "\" is for no collective";
         return everything;
       }
-      if (!part.empty()) masks.fill(*mask);
+      if (part.empty()) continue;
+      lists.allowed.fill(*mask);
+      lists.applies.fill(true);
       continue;
     }
     const auto collective = find_folded(kCollectiveNames, part.substr(0, colon));
@@ -79,9 +80,10 @@ std::array<unsigned, kCollectiveNames.size()> parse(const std::array<std::string
       problem = "\"" + std::string(part.substr(0, colon)) + "\" is not a collective";
       return everything;
     }
-    masks[*collective] = *mask;
+    lists.allowed[*collective] = *mask;
+    lists.applies[*collective] = true;
   }
-  return masks;
+  return lists;
 }
 
 }  // namespace
@@ -90,5 +92,14 @@ EnvSelection::EnvSelection(std::optional<std::string_view> nccl_algo,
                            std::optional<std::string_view> nccl_proto)
     : algorithms_(parse(kAlgorithmNames, nccl_algo, problem_)),
       protocols_(parse(kProtocolNames, nccl_proto, problem_)) {}
+
+bool EnvSelection::forces_ll128() const {
+  for (std::size_t c = 0; c < kCollectiveNames.size(); ++c) {
+    const bool allowed =
+        (protocols_.allowed[c] >> static_cast<unsigned>(Protocol::ll128) & 1u) != 0;
+    if (protocols_.applies[c] && allowed) return true;
+  }
+  return false;
+}
 
 }  // namespace vernier

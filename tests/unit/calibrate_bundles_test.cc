@@ -130,6 +130,10 @@ TEST(ForcedLl128, IsSeenInEverySpelling) {
   EXPECT_TRUE(forces("LL128"));
   EXPECT_TRUE(forces("LL,ll128"));
   EXPECT_TRUE(forces("Simple;allreduce:LL128"));
+  // A list that leaves it in counts as naming it.
+  for (const char* const inverted : {"^LL", "^Simple", "^LL,Simple", "^LL128;allreduce:LL128"}) {
+    EXPECT_TRUE(forces(inverted)) << inverted;
+  }
   EXPECT_FALSE(forces("^LL128"));
   EXPECT_FALSE(forces("LL,Simple"));
   EXPECT_FALSE(forces_ll128(parse_bundle("x: NCCL_ALGO=Tree")));

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <map>
 #include <set>
 
 #include "tools/doctor/collect.hpp"
@@ -14,6 +16,7 @@
 #include "tools/machine/machine_recorder.hpp"
 #include "tools/machine/machine_tree.hpp"
 #include "vernier/nccl_version.hpp"
+#include "vernier/policy.hpp"
 
 namespace vernier::doctor {
 namespace {
@@ -51,6 +54,9 @@ TEST(Machines, EveryCheckFindsSomethingSomewhere) {
   }
   Facts measured = facts_of("h100x8");  // no machine in a file has rates
   measured.rates = {{0, 1, 300, 2}, {1, 0, 100, 2}};
+  measured.rates_problem = "no memory";
+  measured.policy_problem = "line 1: no";
+  measured.policy.emplace().environment["NCCL_NTHREADS"] = "256";
   for (const Finding& finding : find_all(measured)) found.insert(finding.id);
   std::set<std::string_view> ids;
   for (const Check& check : checks()) ids.insert(check.ids.begin(), check.ids.end());
@@ -144,6 +150,69 @@ TEST(EnvironmentLints, LookAtTheReleasesTheyAreForAlone) {
   }
 }
 
+// Findings about `facts` by id, of those whose id begins with `prefix`.
+std::map<std::string, Finding> found(const Facts& facts, std::string_view prefix) {
+  std::map<std::string, Finding> by_id;
+  for (const Finding& finding : find_all(facts)) {
+    if (finding.id.starts_with(prefix)) by_id.emplace(finding.id, finding);
+  }
+  return by_id;
+}
+
+Facts with_setting(const std::string& machine, const std::string& name, const std::string& value) {
+  Facts facts = facts_of(machine);
+  facts.environment[name] = {name, value, "environment", {}};
+  return facts;
+}
+
+// The severity of what is said of NICs that are not there; "" where nothing is.
+std::string said_of_hca(const std::string& value) {
+  const Facts facts = with_setting("h100x8", "NCCL_IB_HCA", value);
+  std::string said;
+  for (const char* const id : {"env.hca-unknown", "env.hca-absent"}) {
+    for (const auto& [name, finding] : found(facts, id)) said += name_of(finding.severity);
+  }
+  return said;
+}
+
+TEST(IbHca, IsAnErrorOnlyWhereNoNicIsLeft) {
+  EXPECT_EQ(said_of_hca("=mlx5_77"), "error");
+  EXPECT_EQ(said_of_hca("mlx5_77,mlx5_78"), "error");
+  EXPECT_EQ(said_of_hca("=mlx5_0,mlx5_77"), "note");
+  EXPECT_EQ(said_of_hca("=mlx5_0"), "");
+  EXPECT_EQ(said_of_hca("^mlx5_77"), "");
+  EXPECT_EQ(said_of_hca("^=mlx5_0,mlx5_77"), "");
+}
+
+// NCCL tests whether LL128 is safe only where no entry applies.
+TEST(Ll128, IsForcedByEveryEntryThatAllowsIt) {
+  const auto is_unsafe = [](const std::string& value) {
+    return !found(with_setting("rtx4090x4", "NCCL_PROTO", value), "env.ll128-unsafe").empty();
+  };
+  for (const char* const value : {"LL128", "ll,LL128", "^LL", "^Simple", "^LL,Simple",
+                                  "^LL128;allreduce:LL128", "allreduce:^LL"}) {
+    EXPECT_TRUE(is_unsafe(value)) << value;
+  }
+  for (const char* const value : {"^LL128", "LL,Simple", "^LL128,LL", "allreduce:LL", "auto"}) {
+    EXPECT_FALSE(is_unsafe(value)) << value;
+  }
+}
+
+TEST(ProtoHides, SaysWhichRulesDoNothingWithTheValueGiven) {
+  const auto evidence = [](const std::string& value) {
+    const auto findings = found(with_setting("h100x8", "NCCL_PROTO", value), "env.proto-hides");
+    return findings.empty() ? "" : findings.begin()->second.evidence;
+  };
+  const std::string ll128 = evidence("LL128");
+  EXPECT_NE(ll128.find("excludes ll, simple at every size: rules that choose these do"), ll128.npos)
+      << ll128;
+  EXPECT_EQ(ll128.find("%"), ll128.npos) << "losses of other protocols: " << ll128;
+  EXPECT_NE(evidence("Simple").find("30 % below 16 KiB"), std::string::npos);
+  EXPECT_NE(evidence("LL").find("20-fold above 128 KiB"), std::string::npos);
+  EXPECT_EQ(evidence("LL,Simple").find("30 %"), std::string::npos) << "not one for all sizes";
+  EXPECT_EQ(evidence("LL,LL128,Simple"), "");
+}
+
 TEST(Environment, ShellWinsOverTheUsersFileAndThatOverEtc) {
   const Facts facts = facts_of("cloud-vm-broken");
   EXPECT_EQ(facts.environment.at("NCCL_SOCKET_IFNAME").value, "ens4");
@@ -151,6 +220,78 @@ TEST(Environment, ShellWinsOverTheUsersFileAndThatOverEtc) {
             std::vector<std::string>{"/etc/nccl.conf: eth0"});
   EXPECT_EQ(facts.environment.at("NCCL_ALGO").source, "/home/user/.nccl.conf");
   EXPECT_EQ(facts.environment.at("NCCL_DEBUG").source, "/etc/nccl.conf");
+}
+
+// ---- the policy that the environment names
+
+constexpr const char* kPolicy =
+    "schema = 1\nname = \"p\"\n\n[environment]\nNCCL_NTHREADS = \"256\"\n"
+    "NCCL_ALGO = \"ring,tree;allreduce:tree\"\n";
+
+// A machine with these variables and a file /policy.toml, and nothing else.
+Facts facts_with(const Json& environment, const std::string& policy = kPolicy) {
+  const std::string folder = testing::TempDir() + "/machine-with-policy";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/machine.json")
+      << Json{{"machine", {{"name", "x"}}},
+              {"environment", environment},
+              {"text", {{"/policy.toml", policy}}},
+              {"real_path", {{"/policy.toml", "/policy.toml"}}}};
+  return collect(*machine::open_machine_tree(folder));
+}
+
+TEST(PolicysEnvironment, IsNotAdvisedAgainst) {
+  Json environment{{"NCCL_NTHREADS", "256"}, {"NCCL_ALGO", "ring,tree;allreduce:tree"}};
+  EXPECT_EQ(found(facts_with(environment), "env.threads").at("env.threads").severity,
+            Severity::warning)
+      << "no policy, no excuse";
+  const std::string inlined = *encode_inline(*parse_policy(kPolicy).policy);
+  for (const std::string& policy : {std::string("/policy.toml"), inlined}) {
+    environment["NCCL_VERNIER_POLICY"] = policy;
+    const auto findings = found(facts_with(environment), "env.");
+    const Finding& threads = findings.at("env.threads");
+    EXPECT_EQ(threads.severity, Severity::note);
+    EXPECT_NE(threads.evidence.find("as the policy demands"), std::string::npos);
+    EXPECT_EQ(threads.fix.find("unset"), std::string::npos) << threads.fix;
+    EXPECT_FALSE(findings.contains("env.policy-demands"));
+    EXPECT_FALSE(findings.contains("env.policy-invalid"));
+  }
+}
+
+TEST(PolicysEnvironment, IsDemandedWhereItIsMissingOrDifferent) {
+  const Facts facts =
+      facts_with({{"NCCL_NTHREADS", "128"}, {"NCCL_VERNIER_POLICY", "/policy.toml"}});
+  std::string evidence;
+  std::string fixes;
+  for (const Finding& finding : find_all(facts)) {
+    if (finding.id == "env.threads") {
+      EXPECT_EQ(finding.severity, Severity::warning);
+    }
+    if (finding.id != "env.policy-demands") continue;
+    EXPECT_EQ(finding.severity, Severity::warning);
+    evidence += finding.evidence + "\n";
+    fixes += finding.fix + "\n";
+  }
+  EXPECT_NE(evidence.find("NCCL_NTHREADS=256, and it is 128 (environment)"), evidence.npos)
+      << evidence;
+  EXPECT_NE(evidence.find("NCCL_ALGO=ring,tree;allreduce:tree, and it is not set"), evidence.npos)
+      << evidence;
+  EXPECT_EQ(fixes, "export NCCL_ALGO='ring,tree;allreduce:tree'\nexport NCCL_NTHREADS='256'\n");
+}
+
+// What fails or corrupts does so with a policy as well.
+TEST(PolicysEnvironment, IsNoExcuseForAnError) {
+  const Facts facts = facts_with({{"NCCL_ALGO", "Tree"}, {"NCCL_VERNIER_POLICY", "/policy.toml"}},
+                                 "schema = 1\nname = \"p\"\n[environment]\nNCCL_ALGO = \"Tree\"\n");
+  EXPECT_EQ(found(facts, "env.algo-stops").at("env.algo-stops").severity, Severity::error);
+}
+
+TEST(PolicysEnvironment, IsNotKnownOfAPolicyThatIsWrong) {
+  for (const auto& [name, text] : std::map<std::string, std::string>{
+           {"/policy.toml", "schema = 1\nname = 3\n"}, {"inline:@@@", ""}}) {
+    const auto findings = found(facts_with({{"NCCL_VERNIER_POLICY", name}}, text), "env.policy");
+    EXPECT_EQ(findings.at("env.policy-invalid").severity, Severity::warning) << name;
+  }
 }
 
 TEST(Recorder, WritesDownAMachineThatAnswersAlike) {
@@ -186,7 +327,10 @@ TEST(Recorder, KeepsNoSecretsOfTheEnvironment) {
     Reading<std::string> in_loader_cache(const std::string&) override { return {}; }
     Reading<std::string> python_package(const std::string&) override { return {}; }
     machine::Environment environment() override {
-      return {{"NCCL_ALGO", "Ring"}, {"HF_TOKEN", "secret"}, {"VLLM_API_KEY", "secret"}};
+      return {{"NCCL_ALGO", "Ring"},         {"NCCL_IB_PKEY", "7"},
+              {"HF_TOKEN", "secret"},        {"VLLM_API_KEY", "secret"},
+              {"VLLM_S3_SECRET", "secret"},  {"VLLM_PASSWORD", "secret"},
+              {"VLLM_CREDENTIALS", "secret"}};
     }
     Reading<machine::NvmlAnswers> nvml() override { return {}; }
     Reading<machine::VerbsAnswers> verbs() override { return {}; }
@@ -196,7 +340,10 @@ TEST(Recorder, KeepsNoSecretsOfTheEnvironment) {
   (void)collect(recorder);
   const std::string text = recorder.document("x").dump();
   EXPECT_NE(text.find("NCCL_ALGO"), text.npos);
+  EXPECT_NE(text.find("NCCL_IB_PKEY"), text.npos) << "an index";
   EXPECT_EQ(text.find("secret"), text.npos);
+  const Facts facts = collect(view);
+  EXPECT_EQ(json_of(facts, {}).dump().find("secret"), text.npos) << "nor in a report";
 }
 
 TEST(MachineTree, SaysWhatIsWrongWithAFile) {
@@ -213,8 +360,10 @@ TEST(MachineTree, SaysWhatIsWrongWithAFile) {
       return std::string(error.what()).substr(folder.size());
     }
   };
-  EXPECT_EQ(problem_of("{"), "/machine.json: not a JSON object");
+  EXPECT_EQ(problem_of("{"), "/machine.json: not JSON: byte 2");
   EXPECT_EQ(problem_of("[]"), "/machine.json: not a JSON object");
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  EXPECT_EQ(problem_of("{\"machine\": " + deep + "}"), "/machine.json: nested too deeply");
   EXPECT_EQ(problem_of("{}"), "/machine.json: \"machine\" is missing");
   EXPECT_EQ(problem_of("{\"machine\": 3}"), "/machine.json: \"name\" is missing");
   EXPECT_EQ(problem_of("{\"based_on\": \"../../etc\"}"),

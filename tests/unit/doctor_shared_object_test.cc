@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <elf.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -14,11 +15,27 @@ namespace {
 
 std::string stub() { return read_input(STUB_NCCL, 64u << 20).text; }
 
-// From memory of exactly this size, so that a sanitizer sees a byte too many.
-Reading<SharedObject> read(const std::string& file, std::size_t nbytes) {
-  const auto copy = std::make_unique<std::byte[]>(nbytes);
-  std::memcpy(copy.get(), file.data(), nbytes);
-  return read_shared_object({copy.get(), nbytes});
+// The first bytes of a file; from `cut_at` on it is cut off while it is read.
+class Memory final : public ByteSource {
+ public:
+  Memory(const std::string& file, std::size_t nbytes, std::size_t cut_at)
+      : file_(file), nbytes_(nbytes), cut_at_(cut_at) {}
+  std::uint64_t nbytes() const override { return nbytes_; }
+  bool read(std::uint64_t offset, std::span<std::byte> into) const override {
+    if (offset + into.size() > std::min(nbytes_, cut_at_)) return false;
+    std::memcpy(into.data(), file_.data() + offset, into.size());
+    return true;
+  }
+
+ private:
+  const std::string& file_;
+  std::size_t nbytes_;
+  std::size_t cut_at_;
+};
+
+Reading<SharedObject> read(const std::string& file, std::size_t nbytes,
+                           std::size_t cut_at = std::string::npos) {
+  return read_shared_object(Memory(file, nbytes, cut_at));
 }
 
 TEST(SharedObject, TellsSymbolsVersionAndWordsWithoutLoading) {
@@ -62,6 +79,96 @@ TEST(SharedObject, RefusesOtherFiles) {
   std::string other = stub();
   other[4] = 1;  // 32 bit
   EXPECT_EQ(read(other, other.size()).why, "not a 64-bit little-endian ELF file");
+}
+
+// What a file of `sections` holds: a header, the table of sections, then their bytes.
+struct Section {
+  std::uint32_t type;
+  std::string body;
+  std::uint32_t link = 0;
+  std::string name = {};
+};
+std::string elf_of(std::vector<Section> sections) {
+  std::string names(1, '\0');
+  sections.push_back({SHT_STRTAB, {}});
+  std::vector<Elf64_Shdr> table(sections.size());
+  for (std::size_t i = 0; i < sections.size(); ++i) {
+    table[i].sh_name = static_cast<Elf64_Word>(names.size());
+    names += sections[i].name + '\0';
+  }
+  sections.back().body = names;
+  std::string bodies;
+  const std::size_t begin = sizeof(Elf64_Ehdr) + table.size() * sizeof(Elf64_Shdr);
+  for (std::size_t i = 0; i < sections.size(); ++i) {
+    table[i].sh_type = sections[i].type;
+    table[i].sh_link = sections[i].link;
+    table[i].sh_offset = begin + bodies.size();
+    table[i].sh_size = sections[i].body.size();
+    bodies += sections[i].body;
+  }
+  Elf64_Ehdr header{};
+  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+  header.e_ident[EI_CLASS] = ELFCLASS64;
+  header.e_ident[EI_DATA] = ELFDATA2LSB;
+  header.e_shoff = sizeof header;
+  header.e_shentsize = sizeof(Elf64_Shdr);
+  header.e_shnum = static_cast<Elf64_Half>(table.size());
+  header.e_shstrndx = static_cast<Elf64_Half>(table.size() - 1);
+  return std::string(reinterpret_cast<const char*>(&header), sizeof header) +
+         std::string(reinterpret_cast<const char*>(table.data()),
+                     table.size() * sizeof(Elf64_Shdr)) +
+         bodies;
+}
+
+// `count` symbols whose names begin at `offset` of the strings.
+std::string symbols(std::size_t count, std::uint32_t offset) {
+  Elf64_Sym symbol{};
+  symbol.st_name = offset;
+  symbol.st_shndx = 1;
+  std::string all;
+  for (std::size_t i = 0; i < count; ++i) {
+    all.append(reinterpret_cast<const char*>(&symbol), sizeof symbol);
+  }
+  return all;
+}
+
+// Searched to its end for each symbol it would take minutes: the test would time out.
+TEST(SharedObject, DoesNotSearchALongStringForEachSymbol) {
+  const std::string file =
+      elf_of({{SHT_DYNSYM, symbols(1u << 20, 0), 1}, {SHT_STRTAB, std::string(32u << 20, 'n')}});
+  const auto object = read(file, file.size());
+  ASSERT_TRUE(object.present()) << object.why;
+  EXPECT_TRUE(object.value.nccl_symbols.empty());
+}
+
+// Somebody installs another version: it has the size that it had when it was opened, and then not.
+TEST(SharedObject, SaysThatAFileWhichIsCutMeanwhileIsUnreadable) {
+  const std::string file = elf_of({{SHT_DYNSYM, symbols(1, 0), 1},
+                                   {SHT_STRTAB, std::string("ncclHere\0", 9)},
+                                   {SHT_PROGBITS, std::string("\0NCCL_ALGO\0", 11), 0, ".rodata"}});
+  ASSERT_EQ(read(file, file.size()).value.nccl_words, std::vector<std::string>{"NCCL_ALGO"});
+  for (std::size_t cut_at = 0; cut_at < file.size(); ++cut_at) {
+    EXPECT_TRUE(read(file, file.size(), cut_at).is_unreadable()) << cut_at;
+  }
+}
+
+TEST(SharedObject, ReadsOneTableOfSymbols) {
+  const std::string file = elf_of({{SHT_DYNSYM, symbols(1, 0), 2},
+                                   {SHT_DYNSYM, symbols(1, 9), 2},
+                                   {SHT_STRTAB, std::string("ncclHere\0ncclElsewhere\0", 23)}});
+  EXPECT_EQ(read(file, file.size()).value.nccl_symbols, std::vector<std::string>{"ncclHere"});
+}
+
+TEST(SharedObject, KeepsABoundedNumberOfWords) {
+  std::string words(1, '\0');
+  for (int i = 0; i < 200'000; ++i) words += "NCCL_X" + std::to_string(i) + '\0';
+  const std::string file = elf_of({{SHT_DYNSYM, symbols(1, 0), 1},
+                                   {SHT_STRTAB, std::string("ncclHere\0", 9)},
+                                   {SHT_PROGBITS, words, 0, ".rodata"}});
+  const auto object = read(file, file.size());
+  ASSERT_TRUE(object.present()) << object.why;
+  EXPECT_GT(object.value.nccl_words.size(), 1000u);
+  EXPECT_LT(object.value.nccl_words.size(), 20'000u);
 }
 
 std::string number(std::uint32_t value) {

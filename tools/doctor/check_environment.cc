@@ -59,6 +59,34 @@ void judge_unread(const Facts& facts, Findings& findings) {
   }
 }
 
+// A word for a POSIX shell.
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? "'\\''" : std::string(1, c);
+  return result + "'";
+}
+
+void judge_policy(const Facts& facts, Findings& findings) {
+  if (!facts.policy_problem.empty()) {
+    findings.push_back({"env.policy-invalid", Severity::warning,
+                        "NCCL_VERNIER_POLICY: " + facts.policy_problem,
+                        "the rules are inert (bad-policy)", "vernier policy check"});
+  }
+  if (!facts.policy) return;
+  for (const auto& [name, value] : facts.policy->environment) {
+    const auto set = facts.environment.find(name);
+    if (set != facts.environment.end() && set->second.value == value) continue;
+    findings.push_back(
+        {"env.policy-demands", Severity::warning,
+         fmt::format("the policy demands {}={}, and it is {}", name, value,
+                     set == facts.environment.end()
+                         ? "not set"
+                         : fmt::format("{} ({})", set->second.value, set->second.source)),
+         "all of its rules are inert (environment): they were measured with that",
+         fmt::format("export {}={}", name, quoted(value))});
+  }
+}
+
 void judge_sources(const Facts& facts, Findings& findings) {
   std::map<std::string, std::vector<std::string>> by_file;
   for (const auto& [name, setting] : facts.environment) {
@@ -91,6 +119,7 @@ void judge_sources(const Facts& facts, Findings& findings) {
 void check_environment(const Facts& facts, Findings& findings) {
   for (const EnvironmentLint& lint : environment_lints()) apply(lint, facts, findings);
   judge_unread(facts, findings);
+  judge_policy(facts, findings);
   judge_sources(facts, findings);
 }
 

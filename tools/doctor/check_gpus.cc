@@ -200,6 +200,13 @@ void judge_rates(const Facts& facts, Findings& findings) {
        "these GPUs"});
 }
 
+void judge_measuring(const Facts& facts, Findings& findings) {
+  if (facts.rates_problem.empty()) return;
+  findings.push_back({"gpu.not-measured", Severity::warning, "--measure: " + facts.rates_problem,
+                      "nothing is known of how fast GPUs copy to each other",
+                      "64 MiB and a context on each GPU: once no job runs there"});
+}
+
 }  // namespace
 
 void check_gpus(const Facts& facts, Findings& findings) {
@@ -211,6 +218,7 @@ void check_gpus(const Facts& facts, Findings& findings) {
   judge_p2p(facts, findings);
   judge_mig(facts, findings);
   judge_rates(facts, findings);
+  judge_measuring(facts, findings);
 }
 
 }  // namespace vernier::doctor

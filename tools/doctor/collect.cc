@@ -80,6 +80,7 @@ Facts collect(machine::MachineView& machine) {
   find_distances(facts);
   facts.gpudirect = collect_gpudirect(machine, facts);
   collect_environment(machine, facts);
+  collect_policy(machine, facts);
   collect_nccl(machine, facts);
   return facts;
 }

@@ -15,7 +15,8 @@ void collect_nics(machine::MachineView& machine, Facts& facts);
 [[nodiscard]] PciDevice collect_pci(machine::MachineView& machine, const std::string& address);
 [[nodiscard]] GpuDirectFacts collect_gpudirect(machine::MachineView& machine, const Facts& facts);
 void collect_environment(machine::MachineView& machine, Facts& facts);
-// Needs facts.environment.
+// These need facts.environment.
+void collect_policy(machine::MachineView& machine, Facts& facts);
 void collect_nccl(machine::MachineView& machine, Facts& facts);
 
 // Number at the begin of a text such as "32.0 GT/s PCIe"; absent stays absent.

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "tools/doctor/collect.hpp"
+#include "tools/machine/secrets.hpp"
 
 namespace vernier::doctor {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 constexpr std::size_t kMaxValueBytes = 1023;  // NCCL cuts names and values
 
 bool is_ours(std::string_view name) {
+  if (machine::names_a_secret(name)) return false;
   return name.starts_with("NCCL_") || name.starts_with("VLLM_") || name == "SGLANG_NCCL_SO_PATH";
 }
 

@@ -31,6 +31,8 @@ class Collector {
     const auto package = machine_.python_package("nvidia.nccl");
     if (package.present()) {
       add(package.value + "/lib/" + kLoaderName, "Python package nvidia.nccl");
+    } else if (package.is_unreadable()) {
+      facts_.unreadable.push_back("python3: " + package.why);
     }
     const std::string loaded = find_library(machine_, shell_, kLoaderName);
     if (!loaded.empty()) add(loaded, "loader");

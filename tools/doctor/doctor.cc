@@ -114,8 +114,7 @@ ExitCode run_doctor(const Options& options) {
     try {
       measure_pairs(facts);
     } catch (const calibrate::MachineError& error) {
-      print_talk(fmt::format("vernier: error: --measure: {}", error.what()));
-      return ExitCode::could_not_look;
+      facts.rates_problem = error.what();
     }
   }
   const std::vector<Finding> findings = find_all(facts);

@@ -33,6 +33,7 @@ std::string p2p_disabled(Value value, const Facts& facts);
 std::string ib_disabled(Value value, const Facts& facts);
 std::string net_socket(Value value, const Facts& facts);
 std::string hca_matches_none(Value value, const Facts& facts);
+std::string hca_names_absent(Value value, const Facts& facts);
 std::string hca_matches_several(Value value, const Facts& facts);
 std::string hca_leaves_out(Value value, const Facts& facts);
 std::string gid_index_on_infiniband(Value value, const Facts& facts);

@@ -63,16 +63,16 @@ const std::vector<EnvironmentLint>& environment_lints() {
        "unset it; for single sizes use a policy: vernier calibrate", kTuning, "Ring",
        "ring,tree,collnetdirect,collnetchain,nvls,nvlstree,pat", kNvlinkBox, ""},
       {"env.proto-hides", "NCCL_PROTO", "", warning, judge::proto_hides,
-       "one protocol for all sizes loses 30 % below 16 KiB (Simple) or 20-fold above 128 KiB (LL), "
-       "and rules of a policy that name the others do nothing",
+       "NCCL's choice by size is gone",
        "unset it; for single sizes use a policy: vernier calibrate",
        "4 x DGX Spark, luxingcom/aicad-nccl-optimization and FujitsuPolycom/sparkring issue 193",
        "Simple", "LL,LL128,Simple", kNvlinkBox, ""},
       {"env.ll128-unsafe", "NCCL_PROTO", "", error, judge::proto_ll128_unsafe,
        "LL128 needs stores of 128 bytes to arrive whole, which PCIe does not promise: data may be "
        "corrupted without a sign",
-       "leave LL128 out: NCCL allows it by itself where it is safe", "NCCL issue 281; user guide",
-       "LL,LL128,Simple", "LL,Simple", kPcieBox, ""},
+       "unset it: NCCL allows LL128 by itself where it is safe (^LL and ^Simple force it)",
+       "NCCL issue 281; NCCL 2.19 to 2.30.7, src/graph/tuning.cc", "LL,LL128,Simple", "LL,Simple",
+       kPcieBox, ""},
       {"env.nvls-contradiction", "NCCL_NVLS_ENABLE", "", warning, judge::nvls_without_algo,
        "NVLS is never used: the two settings contradict each other",
        "unset both: NVLS is on by default where there is multicast", kGuide, "1", "1", kNvlinkBox,
@@ -125,6 +125,9 @@ const std::vector<EnvironmentLint>& environment_lints() {
       {"env.hca-unknown", "NCCL_IB_HCA", "", error, judge::hca_matches_none,
        "NCCL finds no RDMA device and goes over TCP sockets",
        "unset it: NCCL takes the nearest by itself", kGuide, "=mlx5_1", "=mlx5_0", kNvlinkBox, ""},
+      {"env.hca-absent", "NCCL_IB_HCA", "", note, judge::hca_names_absent,
+       "NCCL takes those that are there", "nothing, if nodes differ; else the names of this node",
+       kGuide, "=mlx5_0,mlx5_77", "=mlx5_0", kNvlinkBox, ""},
       {"env.hca-prefix", "NCCL_IB_HCA", "", note, judge::hca_matches_several,
        "NCCL compares beginnings of names", "=NAME takes one device", kGuide, "mlx5_1", "=mlx5_10",
        kNvlinkBox, ""},
@@ -235,10 +238,15 @@ void apply(const EnvironmentLint& lint, const Facts& facts, std::vector<Finding>
   const std::string& value = setting->second.value;
   const std::string wrong = lint.judge(value, facts);
   if (wrong.empty()) return;
-  findings.push_back(
-      {std::string(lint.id), lint.severity,
-       fmt::format("{}={} ({}): {}{}", lint.variable, value, setting->second.source, wrong, which),
-       std::string(lint.consequence), std::string(lint.fix), std::string(lint.source)});
+  Finding& finding = findings.emplace_back(Finding{
+      std::string(lint.id), lint.severity,
+      fmt::format("{}={} ({}): {}{}", lint.variable, value, setting->second.source, wrong, which),
+      std::string(lint.consequence), std::string(lint.fix), std::string(lint.source)});
+  // What fails or corrupts does so whoever demands it.
+  if (lint.severity == error || !facts.policy_demands(setting->first, value)) return;
+  finding.severity = note;
+  finding.evidence += ", as the policy demands";
+  finding.fix = "keep it: the policy's rules were measured with it, and are inert without";
 }
 
 }  // namespace vernier::doctor

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tools/machine/machine_view.hpp"
+#include "vernier/policy.hpp"
 
 namespace vernier::doctor {
 
@@ -161,6 +162,7 @@ struct Facts {
   std::vector<std::vector<Distance>> distance;  // [gpu][nic]
   std::vector<int> nearest;                     // [gpu]: index of a nic, -1: none is active
   std::vector<PairRate> rates;                  // empty: not measured
+  std::string rates_problem;                    // why not, where it was asked for
   GpuDirectFacts gpudirect;
   bool sharp_library = false;
   std::vector<NcclLibrary> nccl;  // what a process would load first is first
@@ -168,7 +170,12 @@ struct Facts {
   [[nodiscard]] std::optional<int> nccl_version() const;
   std::map<std::string, Setting> environment;  // NCCL_* and VLLM_*, as NCCL sees them
   std::map<std::string, std::string>
-      missing_files;                    // variable: the file it names, which is not there
+      missing_files;  // variable: the file it names, which is not there
+  // Of NCCL_VERNIER_POLICY; neither is set where there is none, or its file is missing.
+  std::optional<Policy> policy;
+  std::string policy_problem;  // why there is none to be had
+  // Whether the policy's rules are inert without this value.
+  [[nodiscard]] bool policy_demands(const std::string& name, const std::string& value) const;
   std::vector<std::string> unreadable;  // what could not be looked at, and why
 };
 

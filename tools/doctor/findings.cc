@@ -10,8 +10,9 @@ namespace vernier::doctor {
 namespace {
 
 std::vector<std::string_view> environment_ids() {
-  std::vector<std::string_view> ids = {"env.unread", "env.hidden", "env.conf-file",
-                                       "env.file-missing"};
+  std::vector<std::string_view> ids = {"env.unread",         "env.hidden",
+                                       "env.conf-file",      "env.file-missing",
+                                       "env.policy-invalid", "env.policy-demands"};
   for (const EnvironmentLint& lint : environment_lints()) ids.push_back(lint.id);
   return ids;
 }
@@ -27,7 +28,7 @@ const std::vector<Check>& checks() {
   static const std::vector<Check> all = {
       {{"gpu.none", "gpu.no-driver", "gpu.driver-refuses", "gpu.mixed", "gpu.nvlink-down",
         "gpu.fabric", "gpu.pcie-width", "gpu.pcie-generation", "gpu.p2p", "gpu.no-p2p-geforce",
-        "gpu.mig", "gpu.pair-slow"},
+        "gpu.mig", "gpu.pair-slow", "gpu.not-measured"},
        check_gpus},
       {{"nic.verbs-missing", "nic.no-device-file", "nic.refused", "nic.subnet-manager",
         "nic.all-down", "nic.port-down", "nic.rate-differs", "nic.pcie-degraded", "nic.pcie-limits",

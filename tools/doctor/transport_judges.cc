@@ -41,6 +41,20 @@ struct HcaList {
   }
 };
 
+// Names in a list of what to take that no device here has. To leave out what is not there does no
+// harm.
+std::vector<std::string> absent_names(const HcaList& list, const Facts& facts) {
+  std::vector<std::string> absent;
+  if (list.inverted || facts.nics.empty()) return absent;
+  for (const HcaPattern& pattern : list.patterns) {
+    if (std::none_of(facts.nics.begin(), facts.nics.end(),
+                     [&](const Nic& nic) { return pattern.matches(nic.name); })) {
+      absent.push_back(pattern.name);
+    }
+  }
+  return absent;
+}
+
 // Ports that carry something, by kind.
 std::vector<std::pair<const Nic*, const Port*>> active_ports(const Facts& facts) {
   std::vector<std::pair<const Nic*, const Port*>> ports;
@@ -100,14 +114,17 @@ std::string net_socket(Value value, const Facts& facts) {
 }
 
 std::string hca_matches_none(Value value, const Facts& facts) {
-  if (facts.nics.empty()) return {};
-  for (const HcaPattern& pattern : HcaList(value).patterns) {
-    if (std::none_of(facts.nics.begin(), facts.nics.end(),
-                     [&](const Nic& nic) { return pattern.matches(nic.name); })) {
-      return fmt::format("names {}, which is no device here", pattern.name);
-    }
-  }
-  return {};
+  const HcaList list(value);
+  const auto absent = absent_names(list, facts);
+  if (absent.empty() || absent.size() < list.patterns.size()) return {};
+  return fmt::format("names {}: no device here", fmt::join(absent, ", "));
+}
+
+std::string hca_names_absent(Value value, const Facts& facts) {
+  const HcaList list(value);
+  const auto absent = absent_names(list, facts);
+  if (absent.size() == list.patterns.size() || absent.empty()) return {};
+  return fmt::format("names {}: no device here, beside some that are", fmt::join(absent, ", "));
 }
 
 std::string hca_matches_several(Value value, const Facts& facts) {

@@ -4,8 +4,6 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -13,13 +11,12 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
-#include "tools/common/input.hpp"
+#include "tools/machine/child_output.hpp"
 #include "tools/machine/loader_cache.hpp"
 #include "tools/machine/nvml_library.hpp"
+#include "tools/machine/regular_file.hpp"
 #include "tools/machine/verbs_library.hpp"
 
 extern char** environ;
@@ -28,25 +25,16 @@ namespace vernier::machine {
 namespace {
 
 constexpr std::size_t kMaxTextBytes = 1u << 20;
-constexpr std::size_t kMaxLibraryBytes = 4ull << 30;
-
-// A missing file or folder on the way is absence; everything else is a refusal.
-template <typename T>
-Reading<T> refusal(int error) {
-  if (error == ENOENT || error == ENOTDIR || error == ENODEV || error == ENXIO) return {};
-  return Reading<T>::unreadable(std::strerror(error));
-}
+constexpr int kPythonLimitS = 5;
 
 class LiveMachine final : public MachineView {
  public:
   std::string provenance() const override { return {}; }
 
   Reading<std::string> text(const std::string& path) override {
-    errno = 0;
-    Input input = read_input(path, kMaxTextBytes);
-    // sysfs files exist and refuse: EINVAL and EOPNOTSUPP mean that there is nothing to say.
-    if (!input.problem.empty()) return refusal<std::string>(errno);
-    return Reading<std::string>::of(std::move(input.text));
+    const RegularFile file(path);
+    if (file.opened().is_unreadable()) return Reading<std::string>::unreadable(file.opened().why);
+    return file.opened().present() ? file.text(kMaxTextBytes) : Reading<std::string>{};
   }
 
   Reading<std::vector<std::string>> entries(const std::string& path) override {
@@ -81,23 +69,9 @@ class LiveMachine final : public MachineView {
   }
 
   Reading<SharedObject> shared_object(const std::string& path) override {
-    using Result = Reading<SharedObject>;
-    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) return refusal<SharedObject>(errno);
-    struct stat facts {};
-    Result result = Result::unreadable("not a regular file");
-    if (fstat(file, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size > 0) {
-      const auto nbytes = std::min(static_cast<std::size_t>(facts.st_size), kMaxLibraryBytes);
-      void* const mapped = mmap(nullptr, nbytes, PROT_READ, MAP_PRIVATE, file, 0);
-      if (mapped == MAP_FAILED) {
-        result = Result::unreadable(std::strerror(errno));
-      } else {
-        result = read_shared_object({static_cast<const std::byte*>(mapped), nbytes});
-        munmap(mapped, nbytes);
-      }
-    }
-    close(file);
-    return result;
+    const RegularFile file(path);
+    if (file.opened().is_unreadable()) return Reading<SharedObject>::unreadable(file.opened().why);
+    return file.opened().present() ? read_shared_object(file) : Reading<SharedObject>{};
   }
 
   Reading<std::string> in_loader_cache(const std::string& name) override {
@@ -108,18 +82,16 @@ class LiveMachine final : public MachineView {
     return Reading<std::string>::of(*std::move(file));
   }
 
-  // Asks the python3 of this environment; no answer is taken for no package.
+  // Asks the python3 of this environment, and not what lies in the current folder, which `-c` would
+  // look in first. A package that it does not have is absent.
   Reading<std::string> python_package(const std::string& name) override {
-    const std::string command =
-        "python3 -c 'import importlib.util as u; s = u.find_spec(\"" + name +
-        "\"); print(list(s.submodule_search_locations)[0] if s else \"\")' 2>/dev/null";
-    std::FILE* const python = popen(command.c_str(), "r");
-    if (python == nullptr) return {};
-    std::array<char, PATH_MAX> line{};
-    const bool said = std::fgets(line.data(), line.size(), python) != nullptr;
-    pclose(python);
-    std::string folder = said ? line.data() : "";
-    while (!folder.empty() && folder.back() == '\n') folder.pop_back();
+    const std::string program =
+        "import sys; sys.path[:] = [p for p in sys.path if p]; import importlib.util as u; "
+        "s = u.find_spec('" +
+        name + "'); print(list(s.submodule_search_locations)[0] if s else '')";
+    Reading<std::string> said = child_output({"python3", "-c", program}, kPythonLimitS);
+    if (!said.present()) return said;
+    std::string folder = said.value.substr(0, said.value.find('\n'));
     if (folder.empty()) return {};
     return Reading<std::string>::of(std::move(folder));
   }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "tools/machine/answers_json.hpp"
+#include "tools/machine/secrets.hpp"
 
 namespace vernier::machine {
 namespace {
@@ -14,9 +15,7 @@ bool is_kept(std::string_view name) {
   constexpr std::array<std::string_view, 6> kOthers = {
       "CUDA_VISIBLE_DEVICES",    "HOME", "LD_LIBRARY_PATH", "LD_PRELOAD", "SGLANG_NCCL_SO_PATH",
       "MELLANOX_VISIBLE_DEVICES"};
-  if (name.starts_with("NCCL_") || name.starts_with("VLLM_")) {
-    return name.find("TOKEN") == name.npos && name.find("KEY") == name.npos;
-  }
+  if (name.starts_with("NCCL_") || name.starts_with("VLLM_")) return !names_a_secret(name);
   for (const std::string_view other : kOthers) {
     if (name == other) return true;
   }

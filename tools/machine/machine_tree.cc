@@ -6,12 +6,14 @@
 #include <stdexcept>
 
 #include "tools/common/input.hpp"
+#include "tools/common/json_input.hpp"
 #include "tools/machine/answers_json.hpp"
 
 namespace vernier::machine {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = 16u << 20;
+constexpr JsonBounds kBounds{16, 32768};  // some levels and some thousand paths are there
 constexpr int kMaxAncestors = 4;
 constexpr const char* kFileName = "/machine.json";
 
@@ -19,7 +21,7 @@ Json read_document(const std::string& file) {
   const Input input = read_input(file, kMaxFileBytes);
   if (!input.problem.empty()) throw std::runtime_error(fmt::format("{}: {}", file, input.problem));
   if (input.text.size() > kMaxFileBytes) throw Malformed("more than 16 MiB");
-  Json document = Json::parse(input.text, nullptr, false);
+  Json document = parse_json_bounded(input.text, kBounds);
   if (!document.is_object()) throw Malformed("not a JSON object");
   return document;
 }

@@ -6,21 +6,29 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace vernier::machine {
 namespace {
 
 using Bytes = std::span<const std::byte>;
+using Body = std::optional<std::vector<std::byte>>;
 
 // More than any libnccl has; a file that claims more is not one.
 constexpr std::size_t kMaxSections = 4096;
 constexpr std::size_t kMaxSymbols = 1u << 20;
-constexpr std::size_t kMaxConstantBytes = 64u << 20;
+constexpr std::size_t kMaxSectionBytes = 64u << 20;
+constexpr std::size_t kMaxConstantBytes = 64u << 20;  // of all sections
+constexpr std::size_t kMaxNameBytes = 256;
+constexpr std::size_t kMaxWords = 8192;  // NCCL 2.30 has some 300
 
-std::optional<Bytes> slice(Bytes file, std::uint64_t offset, std::uint64_t nbytes) {
-  if (offset > file.size() || nbytes > file.size() - offset) return std::nullopt;
-  return file.subspan(offset, nbytes);
+Body slice(const ByteSource& file, std::uint64_t offset, std::uint64_t nbytes) {
+  if (offset > file.nbytes() || nbytes > file.nbytes() - offset) return std::nullopt;
+  if (nbytes > kMaxSectionBytes) return std::nullopt;
+  std::vector<std::byte> bytes(nbytes);
+  if (!file.read(offset, bytes)) return std::nullopt;
+  return bytes;
 }
 
 // A copy: nothing in a file is aligned.
@@ -36,10 +44,10 @@ std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// The string that begins at `offset`, if it also ends.
+// The string that begins at `offset`, if it also ends soon: many may begin in one that is long.
 std::string_view string_at(Bytes table, std::uint64_t offset) {
   if (offset >= table.size()) return {};
-  const std::string_view rest = as_text(table).substr(offset);
+  const std::string_view rest = as_text(table).substr(offset, kMaxNameBytes);
   const std::size_t end = rest.find('\0');
   return end == rest.npos ? std::string_view{} : rest.substr(0, end);
 }
@@ -71,6 +79,7 @@ bool is_variable(std::string_view word) {
 void read_constants(std::string_view text, SharedObject& object) {
   constexpr std::string_view kPrefix = "NCCL";
   for (std::size_t at = text.find(kPrefix); at != text.npos; at = text.find(kPrefix, at + 1)) {
+    if (object.nccl_words.size() >= kMaxWords) break;
     if (at > 0 && text[at - 1] != '\0') continue;
     const std::string_view word =
         text.substr(at, std::min<std::size_t>(text.size() - at, text.find('\0', at) - at));
@@ -87,14 +96,14 @@ void read_constants(std::string_view text, SharedObject& object) {
       }
     }
   }
-  sort_unique(object.nccl_words);
 }
 
 }  // namespace
 
-Reading<SharedObject> read_shared_object(Bytes file) {
+Reading<SharedObject> read_shared_object(const ByteSource& file) {
   using Result = Reading<SharedObject>;
-  const auto header = record<Elf64_Ehdr>(file, 0);
+  const Body head = slice(file, 0, sizeof(Elf64_Ehdr));
+  const auto header = head ? record<Elf64_Ehdr>(*head, 0) : std::nullopt;
   if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) {
     return Result::unreadable("not an ELF file");
   }
@@ -103,32 +112,37 @@ Reading<SharedObject> read_shared_object(Bytes file) {
     return Result::unreadable("not a 64-bit little-endian ELF file");
   }
   const std::size_t count = std::min<std::size_t>(header->e_shnum, kMaxSections);
-  const auto table = slice(file, header->e_shoff, count * sizeof(Elf64_Shdr));
+  const Body table = slice(file, header->e_shoff, count * sizeof(Elf64_Shdr));
   if (count == 0 || !table) return Result::unreadable("a truncated ELF file");
   const auto body = [&](const Elf64_Shdr& section) {
     return slice(file, section.sh_offset, section.sh_size);
   };
   const auto names = record<Elf64_Shdr>(*table, header->e_shstrndx);
-  const Bytes name_bytes = names ? body(*names).value_or(Bytes{}) : Bytes{};
+  const Body name_bytes = names ? body(*names) : std::nullopt;
+  if (names && !name_bytes) return Result::unreadable("a truncated ELF file");
   SharedObject object;
+  std::size_t constant_bytes = 0;
   bool has_symbols = false;
   for (std::size_t i = 0; i < count; ++i) {
     const Elf64_Shdr section = *record<Elf64_Shdr>(*table, i);
-    if (section.sh_type == SHT_DYNSYM) {
+    if (section.sh_type == SHT_DYNSYM && !has_symbols) {  // an ELF file has one
       const auto strings = record<Elf64_Shdr>(*table, section.sh_link);
       const auto symbols = body(section);
       const auto string_bytes = strings ? body(*strings) : std::nullopt;
       if (!symbols || !string_bytes) return Result::unreadable("a truncated ELF file");
       object.nccl_symbols = symbols_of(*symbols, *string_bytes);
       has_symbols = true;
-    } else if (string_at(name_bytes, section.sh_name).starts_with(".rodata") &&
-               section.sh_type == SHT_PROGBITS && section.sh_size <= kMaxConstantBytes) {
+    } else if (section.sh_type == SHT_PROGBITS && name_bytes &&
+               string_at(*name_bytes, section.sh_name).starts_with(".rodata") &&
+               section.sh_size <= kMaxConstantBytes - constant_bytes) {
+      constant_bytes += section.sh_size;
       const auto constants = body(section);
       if (!constants) return Result::unreadable("a truncated ELF file");
       read_constants(as_text(*constants), object);
     }
   }
   if (!has_symbols) return Result::unreadable("an ELF file without dynamic symbols");
+  sort_unique(object.nccl_words);
   return Result::of(std::move(object));
 }
 

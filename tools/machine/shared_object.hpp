@@ -5,10 +5,10 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "tools/machine/byte_source.hpp"
 #include "tools/machine/reading.hpp"
 
 namespace vernier::machine {
@@ -23,7 +23,7 @@ struct SharedObject {
 };
 
 // 64-bit little-endian ELF. Unreadable, with the reason, for anything else, truncated files
-// included. Nothing outside `file` is touched whatever it holds.
-[[nodiscard]] Reading<SharedObject> read_shared_object(std::span<const std::byte> file);
+// included. Time and memory are bounded whatever it holds.
+[[nodiscard]] Reading<SharedObject> read_shared_object(const ByteSource& file);
 
 }  // namespace vernier::machine

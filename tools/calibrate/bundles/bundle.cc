@@ -11,6 +11,7 @@
 
 #include "tools/common/json_input.hpp"
 #include "tools/common/json_members.hpp"
+#include "vernier/env_selection.hpp"
 
 namespace vernier::calibrate {
 namespace {
@@ -158,15 +159,7 @@ std::string variables_text(const Bundle& bundle) {
 bool forces_ll128(const Bundle& bundle) {
   const auto protocols = bundle.variables.find("NCCL_PROTO");
   if (protocols == bundle.variables.end()) return false;
-  std::string value = protocols->second;
-  std::transform(value.begin(), value.end(), value.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  // NCCL 2.24 and later take a list for each function; "^" inverts one.
-  std::istringstream lists(value);
-  for (std::string list; std::getline(lists, list, ';');) {
-    if (list.find("ll128") != std::string::npos && list.find('^') == std::string::npos) return true;
-  }
-  return false;
+  return EnvSelection({}, protocols->second).forces_ll128();
 }
 
 }  // namespace vernier::calibrate
