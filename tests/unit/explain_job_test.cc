@@ -177,6 +177,50 @@ TEST(JobLog, FindsRanksThatDidNotFinishAndNcclsThatDiffer) {
   EXPECT_EQ(account.findings.size(), 2u);
 }
 
+TEST(JobLog, TellsVariablesThatRanksReadDifferently) {
+  JobEvidence evidence;
+  for (const int rank : {0, 1}) {
+    begin(evidence.log, rank, 2);
+    add(evidence.log, 100 + rank, "NCCL_SOCKET_IFNAME set by environment to eth0");
+    add(evidence.log, 100 + rank, fmt::format("NCCL_IB_TC set by environment to {}", 105 + rank));
+  }
+  add(evidence.log, 101, "NCCL_ALGO set by environment to ring");
+  const Account account = make_account(evidence);
+  ASSERT_EQ(account.notes.size(), 1u);
+  EXPECT_NE(account.notes[0].find("NCCL_IB_TC differently: rank 0: \"105\"; rank 1: \"106\""),
+            std::string::npos)
+      << account.notes[0];
+  ASSERT_EQ(account.findings.size(), 1u) << "NCCL_ALGO changes what a rank chooses";
+}
+
+TEST(JobLog, FindsRanksThatChooseDifferentlyAndLeavesReasonsAlone) {
+  const auto findings = [](const char* reason, const char* digest) {
+    JobEvidence evidence;
+    for (const int rank : {0, 1}) {
+      begin(evidence.log, rank, 2);
+      add(evidence.log, 100 + rank,
+          fmt::format(
+              "VERNIER/Tuner: vernier 0.1.0: ranks 2, nodes 1, NCCL 2.28.9, tuner v5, policy "
+              "\"x\" sha256:{}, rules active 1 of 1, mode apply, reason {}",
+              rank == 0 ? "aa" : digest, rank == 0 ? "active" : reason));
+    }
+    return make_account(evidence).findings.size();
+  };
+  EXPECT_EQ(findings("active", "aa"), 0u);
+  EXPECT_EQ(findings("active", "bb"), 1u);
+  EXPECT_EQ(findings("mode", "aa"), 1u);
+  JobEvidence inert;
+  for (const int rank : {0, 1}) {
+    begin(inert.log, rank, 2);
+    add(inert.log, 100 + rank,
+        fmt::format(
+            "VERNIER/Tuner: vernier 0.1.0: ranks 2, nodes 1, NCCL 2.28.9, tuner v5, no policy, "
+            "rules active 0 of 0, mode apply, reason {}",
+            rank == 0 ? "no-agreement" : "mode"));
+  }
+  EXPECT_EQ(make_account(inert).findings.size(), 0u) << "NCCL chooses on both";
+}
+
 Policy one_rule() {
   return *parse_policy(R"(schema = 1
 name = "x"

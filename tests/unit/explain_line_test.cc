@@ -13,7 +13,8 @@ const std::string kFront = "box:41:77 [0] NCCL INFO ";
 
 template <typename T>
 T parse(const std::string& text) {
-  const auto line = split_line(kFront + text);
+  const std::string whole = kFront + text;  // Line is a view of it
+  const auto line = split_line(whole);
   EXPECT_TRUE(line);
   const Event event = parse_event(*line);
   const T* const result = std::get_if<T>(&event);
@@ -25,7 +26,8 @@ TEST(NcclLine, IsFoundBehindWhateverLaunchersWriteInFront) {
   for (const char* const front :
        {"box:41:77 [0] ", "[2026-11-21 10:00:00] box:41:77 [0] ", "(Worker pid=9) box:41:77 [0] ",
         "(RayWorker pid=9, ip=10.0.0.2) box:41:77 [3] "}) {
-    const auto line = split_line(std::string(front) + "NCCL INFO text\r\n");
+    const std::string whole = std::string(front) + "NCCL INFO text\r\n";
+    const auto line = split_line(whole);
     ASSERT_TRUE(line) << front;
     EXPECT_EQ(line->process, "box:41") << front;
     EXPECT_EQ(line->thread, "box:41:77");

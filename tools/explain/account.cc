@@ -51,6 +51,39 @@ std::vector<std::vector<std::size_t>> group_members(const JobLog& log) {
   return groups;
 }
 
+constexpr std::size_t kMaxCompared = 128;  // variables of a communicator
+
+// NCCL names a variable when it first reads it, so what no rank names may be set all the same.
+void compare_variables(const JobLog& log, CommunicatorAccount& account) {
+  std::set<std::string> names;
+  for (const std::size_t i : account.members) {
+    const Process* const process = find_process(log, log.members()[i].process);
+    if (process == nullptr) continue;
+    for (const auto& [name, value] : process->variables) {
+      if (names.size() < kMaxCompared) names.insert(name);
+    }
+  }
+  for (const std::string& name : names) {
+    std::map<std::string, std::vector<int>> ranks_by_value;
+    for (const std::size_t i : account.members) {
+      const Member& member = log.members()[i];
+      const Process* const process = find_process(log, member.process);
+      const auto found = process == nullptr ? std::map<std::string, std::string>::const_iterator{}
+                                            : process->variables.find(name);
+      const bool is_set = process != nullptr && found != process->variables.end();
+      ranks_by_value[is_set ? "\"" + found->second + "\"" : "not set"].push_back(member.rank);
+    }
+    if (ranks_by_value.size() > 1) account.variables[name] = std::move(ranks_by_value);
+  }
+}
+
+std::string chooser_of(const Member& member, const Tuner& tuner) {
+  if (tuner.who == Tuner::Who::other) return tuner.text;
+  if (tuner.who == Tuner::Who::nobody) return "NCCL";
+  if (!member.tuner) return {};
+  return tuner.reason == "active" ? "vernier " + member.tuner->digest : "NCCL";
+}
+
 CommunicatorAccount account_of(const JobLog& log, const std::vector<std::size_t>& group) {
   CommunicatorAccount account;
   account.members = group;
@@ -64,8 +97,12 @@ CommunicatorAccount account_of(const JobLog& log, const std::vector<std::size_t>
     if (member.rank >= 0 && !member.complete) account.unfinished.push_back(member.rank);
     const std::string nccl = nccl_of(log, process);
     if (!nccl.empty()) account.nccl[nccl].push_back(member.rank);
-    account.tuners[tuner_of(&member, process).text].push_back(member.rank);
+    const Tuner tuner = tuner_of(&member, process);
+    account.tuners[tuner.text].push_back(member.rank);
+    const std::string chooser = chooser_of(member, tuner);
+    if (!chooser.empty()) account.choosers[chooser].push_back(member.rank);
   }
+  compare_variables(log, account);
   return account;
 }
 
@@ -198,8 +235,16 @@ CallAccount row_of(const profile::Row& from, const Policy* policy) {
   return row;
 }
 
-void judge_communicator(const CommunicatorAccount& communicator,
-                        std::vector<std::string>& findings) {
+// Ranks that read these differently choose differently, and hang.
+bool decides(const std::string& variable) {
+  constexpr std::array<std::string_view, 8> kNames = {
+      "NCCL_ALGO",          "NCCL_PROTO",         "NCCL_TUNER_PLUGIN", "NCCL_BUFFSIZE",
+      "NCCL_MIN_NCHANNELS", "NCCL_MAX_NCHANNELS", "NCCL_NVLS_ENABLE",  "NCCL_CUMEM_ENABLE"};
+  return std::find(kNames.begin(), kNames.end(), variable) != kNames.end();
+}
+
+void judge_communicator(const CommunicatorAccount& communicator, Account& account) {
+  std::vector<std::string>& findings = account.findings;
   const std::string name =
       communicator.id.empty() ? "a communicator" : "communicator " + communicator.id;
   const auto list = [](const std::map<std::string, std::vector<int>>& what) {
@@ -217,9 +262,14 @@ void judge_communicator(const CommunicatorAccount& communicator,
     findings.push_back(
         fmt::format("{}: its ranks run different NCCLs: {}", name, list(communicator.nccl)));
   }
-  if (communicator.tuners.size() > 1) {
-    findings.push_back(
-        fmt::format("{}: its ranks are not tuned alike, which can hang or corrupt", name));
+  if (communicator.choosers.size() > 1) {
+    findings.push_back(fmt::format("{}: not all of its ranks are tuned alike, which can hang: {}",
+                                   name, list(communicator.choosers)));
+  }
+  for (const auto& [variable, values] : communicator.variables) {
+    (decides(variable) ? findings : account.notes)
+        .push_back(
+            fmt::format("{}: its ranks read {} differently: {}", name, variable, list(values)));
   }
 }
 
@@ -315,7 +365,7 @@ Account make_account(const JobEvidence& evidence) {
     account.sequences.insert(account.sequences.end(), checks.begin(), checks.end());
   }
   for (const CommunicatorAccount& communicator : account.communicators) {
-    judge_communicator(communicator, account.findings);
+    judge_communicator(communicator, account);
   }
   compare_digests(evidence, account.notes);
   judge_processes(evidence, account.findings);

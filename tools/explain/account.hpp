@@ -42,7 +42,12 @@ struct CommunicatorAccount {
   std::vector<int> unfinished;  // ranks that began to make it, and did not get to the end
   std::map<std::string, std::vector<int>> nccl;    // version -> ranks
   std::map<std::string, std::vector<int>> tuners;  // what tunes it -> ranks
-  std::vector<std::size_t> members;                // of the log
+  // Who chooses in the end: "vernier sha256:..", "another plugin", "NCCL" -> ranks. Where the log
+  // does not tell, a rank is not listed.
+  std::map<std::string, std::vector<int>> choosers;
+  // Variables that its ranks read differently: name -> value (or "not set") -> ranks.
+  std::map<std::string, std::map<std::string, std::vector<int>>> variables;
+  std::vector<std::size_t> members;  // of the log
 };
 
 struct CallAccount {

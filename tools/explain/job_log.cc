@@ -18,6 +18,8 @@ constexpr std::size_t kMaxThreads = 1 << 15;
 constexpr std::size_t kMaxProcesses = 1 << 13;
 constexpr std::size_t kMaxKinds = 1 << 16;
 constexpr std::size_t kMaxRuns = 1 << 17;
+constexpr std::size_t kMaxVariables = 1 << 16;
+constexpr std::size_t kMaxCandidates = 256;     // communicators that a selection may be of
 constexpr std::size_t kMaxWarnings = 64;        // of one process
 constexpr std::size_t kMaxSequenced = 2 << 20;  // 24 bytes each
 
@@ -128,8 +130,10 @@ void JobLog::add_event(const Line& line, const Event& event) {
     const std::size_t member = find_member(line.process, asked.address);
     add_selection(table, member != kNoMember ? member : guess_member(line));
   } else if (const auto* variable = std::get_if<Variable>(&event)) {
-    for (const char* const name : {"NCCL_TUNER_PLUGIN", "NCCL_ALGO", "NCCL_PROTO"}) {
-      if (variable->name == name) process->variables[name] = variable->value;
+    if (variables_ >= kMaxVariables) {
+      ++totals_.forgotten;
+    } else if (process->variables.insert_or_assign(variable->name, variable->value).second) {
+      ++variables_;
     }
   } else if (const auto* plugin = std::get_if<TunerPlugin>(&event)) {
     add_plugin(*process, *plugin);
@@ -226,7 +230,10 @@ std::size_t JobLog::guess_member(const Line& line) const {
   std::size_t found = kNoMember;
   const auto process = processes_.find(line.process);
   if (process == processes_.end()) return found;
-  for (const std::size_t index : process->second.members) {
+  const std::vector<std::size_t>& candidates = process->second.members;
+  const std::size_t first = candidates.size() - std::min(candidates.size(), kMaxCandidates);
+  for (std::size_t i = first; i < candidates.size(); ++i) {
+    const std::size_t index = candidates[i];
     const Member& member = members_[index];
     if (!can_tell(member)) continue;
     if (found != kNoMember &&

@@ -44,7 +44,7 @@ struct Member {
 // What a process says of tuner plugins.
 struct Process {
   std::string nccl;
-  std::map<std::string, std::string> variables;  // those that decide about a tuner
+  std::map<std::string, std::string> variables;  // NCCL_* as it read them
   std::string tuner;                             // the plugin's own name; empty: none was loaded
   std::string tuner_path;
   std::string not_found;  // the files that NCCL looked for
@@ -139,6 +139,7 @@ class JobLog {
   std::map<CallKind, CallCounts> calls_;
   std::size_t sequenced_ = 0;  // calls kept, of all members
   std::size_t runs_ = 0;       // of all kinds
+  std::size_t variables_ = 0;  // of all processes
 };
 
 }  // namespace vernier::joblog

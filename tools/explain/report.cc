@@ -186,13 +186,16 @@ Json json_of(const JobEvidence& evidence, const Account& account, const Matters&
   const JobLog::Totals& totals = evidence.log.totals();
   Json communicators = Json::array();
   for (const CommunicatorAccount& one : account.communicators) {
+    Json variables = Json::object();
+    for (const auto& [name, values] : one.variables) variables[name] = by_ranks(values);
     communicators.push_back({{"id", or_null(one.id)},
                              {"ranks", or_null(one.ranks)},
                              {"nodes", or_null(one.nodes)},
                              {"seen", one.seen},
                              {"unfinished", one.unfinished},
                              {"nccl", by_ranks(one.nccl)},
-                             {"tuners", by_ranks(one.tuners)}});
+                             {"tuners", by_ranks(one.tuners)},
+                             {"variables", std::move(variables)}});
   }
   Json calls = Json::array();
   for (const CallAccount& call : account.calls) calls.push_back(json_of_call(call));

@@ -69,29 +69,30 @@ void align(std::vector<Track>& tracks) {
 // A log that ends early must not hide that others disagree later.
 void compare(const std::vector<Track>& tracks, SequenceCheck& check) {
   check.result = Result::agree;
+  std::vector<const Track*> active;  // those that go on
+  for (const Track& track : tracks) active.push_back(&track);
   for (std::size_t i = 0;; ++i) {
-    const auto goes_on = [i](const Track& track) { return i < track.size(); };
-    const auto leader = std::find_if(tracks.begin(), tracks.end(), goes_on);
-    if (leader == tracks.end()) return;
-    const auto same = [&](const Track& track) {
-      return !goes_on(track) || key_of(track.at(i)) == key_of(leader->at(i));
-    };
-    const bool all_go_on = std::all_of(tracks.begin(), tracks.end(), goes_on);
-    const bool agree = std::all_of(tracks.begin(), tracks.end(), same);
-    if (all_go_on && agree) {
+    const bool ended = std::erase_if(active, [i](const Track* t) { return i >= t->size(); }) > 0;
+    if (active.empty()) return;
+    const SequencedCall& call = active.front()->at(i);
+    const bool agree = std::all_of(active.begin(), active.end(), [&](const Track* track) {
+      return key_of(track->at(i)) == key_of(call);
+    });
+    if (agree && active.size() == tracks.size()) {
       ++check.compared;
       continue;
     }
-    if (agree && check.result == Result::behind) continue;
-    check.result = agree ? Result::behind : Result::differ;
-    check.place =
-        fmt::format("call {} (opCount {:x})", leader->begin + i + 1, leader->at(i).op_count);
-    std::map<std::string, std::vector<int>> ranks_by_call;
-    for (const Track& track : tracks) {
-      ranks_by_call[goes_on(track) ? call_text(track.at(i)) : ""].push_back(track.rank);
+    if (!agree || (ended && check.result == Result::agree)) {
+      check.result = agree ? Result::behind : Result::differ;
+      check.place =
+          fmt::format("call {} (opCount {:x})", active.front()->begin + i + 1, call.op_count);
+      std::map<std::string, std::vector<int>> ranks_by_call;
+      for (const Track& track : tracks) {
+        ranks_by_call[i < track.size() ? call_text(track.at(i)) : ""].push_back(track.rank);
+      }
+      check.camps = camps_of(ranks_by_call);
     }
-    check.camps = camps_of(ranks_by_call);
-    if (!agree) return;
+    if (!agree || active.size() < 2) return;
   }
 }
 
@@ -100,14 +101,13 @@ void compare(const std::vector<Track>& tracks, SequenceCheck& check) {
 SequenceCheck check_sequence(const JobLog& log, const std::vector<std::size_t>& group) {
   SequenceCheck check;
   std::vector<Track> tracks;
+  std::set<int> known;
   for (const std::size_t index : group) {
     const Member& member = log.members()[index];
     check.ranks = member.ranks;
     if (check.communicator.empty()) check.communicator = member.comm_id;
     if (member.calls.empty()) continue;
-    const bool twice = std::any_of(tracks.begin(), tracks.end(), [&](const Track& track) {
-      return member.rank >= 0 && track.rank == member.rank;
-    });
+    const bool twice = member.rank >= 0 && !known.insert(member.rank).second;
     if (!twice) tracks.push_back({member.rank, &member.calls, 0});
   }
   std::stable_sort(tracks.begin(), tracks.end(),
