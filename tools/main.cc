@@ -13,6 +13,7 @@
 #include "tools/common/usage.hpp"
 #include "tools/doctor/command_line.hpp"
 #include "tools/env/command_line.hpp"
+#include "tools/explain/command_line.hpp"
 #include "tools/policy/command_line.hpp"
 #include "tools/profile/command_line.hpp"
 #include "tools/workload/command_line.hpp"
@@ -32,6 +33,7 @@ ExitCode run(int argc, char** argv) {
   add_calibrate_command(app, action);
   add_doctor_command(app, action);
   add_env_command(app, action);
+  add_explain_command(app, action);
   add_policy_commands(app, action);
   add_profile_commands(app, action);
   add_workload_command(app, action);

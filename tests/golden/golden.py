@@ -11,7 +11,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXPECTED = HERE / "expected"
-INPUTS = ("policies", "csv", "profiles", "models", "machines")
+INPUTS = ("policies", "csv", "profiles", "models", "machines", "logs")
 SECONDS = 60  # for one command, under a sanitizer, on a busy machine
 
 

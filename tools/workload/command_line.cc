@@ -31,8 +31,9 @@ CLI::Option& add_choice(CLI::App& command, const char* name, Target& target,
               ->type_name("TEXT");
 }
 
-// What `vernier calibrate` sees for itself.
-void add_machine_options(CLI::App& command, Deployment& deployment) {
+}  // namespace
+
+void workload::add_machine_options(CLI::App& command, Deployment& deployment) {
   command.add_option("--nodes", deployment.nodes, "hosts over which the ranks are spread evenly")
       ->check(CLI::Range(1, 4096).description(""))
       ->capture_default_str();
@@ -52,8 +53,6 @@ void add_machine_options(CLI::App& command, Deployment& deployment) {
                                     "no-p2p where they cannot (default: "
                                     "what such GPUs have, which is said)");
 }
-
-}  // namespace
 
 void workload::add_deployment_options(CLI::App& command, Deployment& deployment,
                                       CLI::Option* needed) {
@@ -105,7 +104,7 @@ void add_workload_command(CLI::App& app, Action& action) {
       ->required()
       ->type_name("FILE");
   workload::add_deployment_options(command, options->deployment, nullptr);
-  add_machine_options(command, options->deployment);
+  workload::add_machine_options(command, options->deployment);
   command.add_flag("--json", options->json, "print one JSON document instead of text");
   command.callback([options, &action] { action = [options] { return print_workload(*options); }; });
   command.footer(

@@ -17,5 +17,8 @@ namespace workload {
 // unless that is null.
 void add_deployment_options(CLI::App& command, Deployment& deployment, CLI::Option* needed);
 
+// Where it is served: nodes, GPUs, links. What `calibrate` sees for itself.
+void add_machine_options(CLI::App& command, Deployment& deployment);
+
 }  // namespace workload
 }  // namespace vernier

@@ -6,7 +6,9 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace vernier::workload {
 
@@ -41,6 +43,8 @@ struct Deployment {
   std::uint64_t moe_hidden_size = 0;  // 0: as the model says
   int capability = 0;                 // 10 x major + minor; 0: not known
   std::optional<Links> links;         // not known
+  // Names in route_table.cc: what the engine says that it does not use.
+  std::vector<std::string> absent_backends{};
 };
 
 // "9.0", as 10 x major + minor; 0 for any other text.

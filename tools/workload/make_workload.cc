@@ -116,6 +116,9 @@ class Maker {
 
   void assume_routes(bool seen) {
     std::vector<std::string>& assumed = workload_.assumed;
+    for (const std::string& backend : asked_.absent_backends) {
+      assumed.push_back(fmt::format("no {}: the engine did not list it at its start", backend));
+    }
     if (!is_known_capability(asked_.capability)) {
       assumed.push_back(fmt::format(
           "compute capability {} is in no table of limits: treated as 8.0, 8.6, 8.9 and 12.x are",
@@ -199,8 +202,9 @@ class Maker {
   void add_allreduce(std::uint64_t token_bytes, std::uint64_t calls, const char* label) {
     const std::uint64_t nbytes = step_.tokens * token_bytes;
     const bool bfloat16 = model_.bfloat16;
-    const Route* const route = find_route({asked_.engine, *asked_.links, asked_.capability,
-                                           asked_.tp, asked_.nodes, nbytes, bfloat16});
+    const Route* const route =
+        find_route({asked_.engine, *asked_.links, asked_.capability, asked_.tp, asked_.nodes,
+                    nbytes, bfloat16, asked_.absent_backends});
     add(Collective::allreduce, nbytes, calls, step_.phase == Phase::decode, label,
         route != nullptr ? route->backend : kNccl);
   }

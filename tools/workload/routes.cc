@@ -38,6 +38,8 @@ const Route* find_route(const AllReduce& call) {
         return is_asked(route, call.engine) && route.links == call.links &&
                route.ranks == call.ranks && covers_gpu(route, call.capability) &&
                (call.bfloat16 || !route.bfloat16_only) &&
+               std::find(call.absent_backends.begin(), call.absent_backends.end(), route.backend) ==
+                   call.absent_backends.end() &&
                (!route.custom || call.nbytes % kCustomAlignment == 0) &&
                (call.nbytes < route.max_bytes ||
                 (route.max_included && call.nbytes == route.max_bytes));

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -50,6 +52,7 @@ struct AllReduce {
   int nodes;
   std::uint64_t nbytes;
   bool bfloat16;
+  std::span<const std::string> absent_backends{};  // as in Deployment
 };
 
 // nullptr: it reaches NCCL.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/calibrate/live/nccl_log.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cctype>
 #include <charconv>
 #include <fstream>
 #include <iterator>
+#include <variant>
+
+#include "tools/nccl_log/nccl_line.hpp"
 
 namespace vernier::calibrate {
 namespace {
@@ -18,17 +19,6 @@ std::optional<int> number_before(std::string_view text, std::size_t end) {
   const auto [stop, error] = std::from_chars(text.data() + start, text.data() + end, value);
   if (start == end || error != std::errc()) return std::nullopt;
   return value;
-}
-
-// The word behind `key`, in lower case.
-std::string word_after(std::string_view line, std::string_view key) {
-  const std::size_t at = line.find(key);
-  if (at == std::string_view::npos) return {};
-  line.remove_prefix(at + key.size());
-  std::string word(line.substr(0, line.find_first_of(" \n")));
-  std::transform(word.begin(), word.end(), word.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return word;
 }
 
 }  // namespace
@@ -45,23 +35,15 @@ std::optional<Configuration> find_applied(std::string_view log, Collective colle
   const std::size_t at = log.rfind(kSelection, control - 1);
   if (at == std::string_view::npos) return std::nullopt;
   const std::size_t start = log.rfind('\n', at) + 1;  // 0 where there is no earlier line
-  const std::string_view line = log.substr(start, log.find('\n', at) - start);
-  // NCCL writes "AllReduce: 4096 Bytes -> Algo ...".
-  if (word_after(line, "NCCL INFO ") != std::string(name_of(collective)) + ":") {
+  const auto line = nccl_log::split_line(log.substr(start, log.find('\n', at) - start));
+  if (!line || line->warning) return std::nullopt;
+  const nccl_log::Event event = nccl_log::parse_event(*line);
+  const auto* const selection = std::get_if<nccl_log::Selection>(&event);
+  if (selection == nullptr || selection->operation != name_of(collective) || !selection->choice ||
+      selection->channels == 0) {
     return std::nullopt;
   }
-  const auto algorithm = find_algorithm(word_after(line, "Algo "));
-  const auto protocol = find_protocol(word_after(line, " proto "));
-  const std::string range = word_after(line, "}={");  // "0..3}"
-  const std::size_t dots = range.find("..");
-  const std::size_t close = range.find('}');
-  if (!algorithm || !protocol || dots == std::string::npos || close == std::string::npos) {
-    return std::nullopt;
-  }
-  const std::optional<int> low = number_before(range, dots);
-  const std::optional<int> high = number_before(range, close);
-  if (!low || !high) return std::nullopt;
-  return Configuration{Choice{*algorithm, *protocol}, *high - *low + 1};
+  return Configuration{*selection->choice, selection->channels};
 }
 
 std::string GrowingLog::read_new() {
