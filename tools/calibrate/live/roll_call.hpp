@@ -39,9 +39,9 @@ class RollCallError : public MachineError {
 // `plugin`: as in --plugin.
 [[nodiscard]] Json describe_task(const CallOptions& options, const std::string& plugin);
 
-// Listens until all ranks but 0 of this run have said hello, at most `limit_s`. Fills `members` as they come,
-// also where it throws: RollCallError where one does not appear or appears twice, MachineError
-// where the port cannot be had.
+// Listens until all ranks but 0 of this run have said hello, at most `limit_s`. Fills `members` as
+// they come, also where it throws: RollCallError where one does not appear or appears twice,
+// MachineError where the port cannot be had.
 void call_roll(const Rendezvous& at, const LaunchedTask& self, const std::string& own_host,
                double limit_s, std::map<int, Member>& members);
 
