@@ -115,6 +115,45 @@ TEST_F(Ranks, ThatBroadcastFromOtherRootsDisagree) {
   EXPECT_EQ(only_check(log_).result, SequenceCheck::Result::differ);
 }
 
+// Two ranks whose graphs hold one timed call each, at the same place.
+profile::Job captured(std::uint64_t count, std::uint64_t calls, std::uint32_t position) {
+  profile::Job job;
+  for (const int rank : {0, 1}) {
+    profile::Profile profile;
+    profile.communicators.push_back({1, "00000000000000aa", "tp", 1, 2, rank});
+    profile::Call call;
+    call.operation = "allreduce";
+    call.communicator = 1;
+    call.data_type = "bfloat16";
+    call.captured = true;
+    call.count = rank == 0 ? 64 : count;
+    call.calls = rank == 0 ? 10 : calls;
+    profile::Kernel kernel;
+    kernel.positions.push_back({rank == 0 ? 7 : position, 1, 9000});
+    call.kernels.push_back(kernel);
+    profile.calls.push_back(call);
+    job.profiles.push_back(profile);
+  }
+  return job;
+}
+
+TEST(Profiles, OfRanksThatDisagreeNameThePlaceInTheGraphs) {
+  const auto check = [](const profile::Job& job) {
+    const auto checks = check_profiles(job);
+    EXPECT_EQ(checks.size(), 1u);
+    return checks.front();
+  };
+  EXPECT_EQ(check(captured(64, 10, 7)).result, SequenceCheck::Result::agree);
+  EXPECT_EQ(check(captured(64, 10, 8)).result, SequenceCheck::Result::agree)
+      << "ranks need not time the same launches";
+  const SequenceCheck other = check(captured(128, 10, 7));
+  EXPECT_EQ(other.result, SequenceCheck::Result::differ);
+  EXPECT_EQ(other.place, "position 7 of its graphs");
+  const SequenceCheck more = check(captured(64, 11, 7));
+  EXPECT_EQ(more.result, SequenceCheck::Result::differ);
+  EXPECT_EQ(more.place, "numbers of calls in graphs");
+}
+
 TEST(JobLog, CountsWhatItCannotReadAndGoesOn) {
   JobLog log;
   log.add_line(std::string(JobLog::kMaxLineBytes + 1, 'x'));

@@ -77,7 +77,7 @@ TEST(NcclLine, ThatIsTornIsSaidToBe) {
         "AllReduce: opCount zz count 1 datatype 9 op 0 root 0 comm 0x1 [nranks=2] stream 0x1",
         "AllReduce: opCount 1 count 1 datatype 9 op 0 root 0 comm 0x1 [nranks=0] stream 0x1",
         "f comm 0x1 rank 4 nranks 4 commId 0x1 - Init START", "comm 0x1 nRanks 2 nNodes x",
-        "VERNIER/Tuner: vernier 0.1.0: rules active 1 of 1, mode apply, reason sunshine",
+        "VERNIER/Tuner: vernier 0.1.0: ranks 2, rules active 1 of 1, mode apply, reason sunshine",
         "VERNIER/Tuner: observed allreduce of many bytes"}) {
     (void)parse<Torn>(text);
   }
