@@ -15,8 +15,9 @@ namespace {
 constexpr const char* kFindings = "doctor_findings";
 
 Json hello_of(const calibrate::LaunchedTask& task, const RankReport& own) {
-  Json hello{{"vernier_task", 1}, {"rank", task.rank}, {"ranks", task.ranks}, {"host", own.host},
-             {"machine", ""},     {"node", ""},        {"gpu", ""},           {"facts", own.facts}};
+  Json hello{{"vernier_task", 1},   {"run", task.run},  {"rank", task.rank},
+             {"ranks", task.ranks}, {"host", own.host}, {"machine", ""},
+             {"node", ""},          {"gpu", ""},        {"facts", own.facts}};
   hello[kFindings] = Json::array();
   for (const Finding& finding : own.findings) hello[kFindings].push_back(to_json(finding));
   return hello;
