@@ -28,6 +28,7 @@ std::optional<CudaDriver> find_cuda_driver() {
       find(library, "cuMemHostGetDevicePointer_v2", cuda.host_get_device_pointer) &&
       find(library, "cuStreamCreate", cuda.stream_create) &&
       find(library, "cuStreamSynchronize", cuda.stream_synchronize) &&
+      find(library, "cuStreamDestroy_v2", cuda.stream_destroy) &&
       find(library, "cuLaunchKernel", cuda.launch_kernel) &&
       find(library, "cuStreamGetCaptureInfo_v2", cuda.stream_capture_info);
   if (!whole) return std::nullopt;

@@ -24,6 +24,7 @@ struct CudaDriver {
   int (*host_get_device_pointer)(std::uint64_t* pointer, void* memory, unsigned flags);
   int (*stream_create)(void** stream, unsigned flags);
   int (*stream_synchronize)(void* stream);
+  int (*stream_destroy)(void* stream);
   // function, grid and block in x, y and z, bytes of shared memory, stream, addresses of the
   // arguments, other options.
   int (*launch_kernel)(void* function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,

@@ -80,11 +80,13 @@ std::optional<std::string> GpuTimestamps::map_slots() {
 std::optional<std::string> GpuTimestamps::try_out() {
   constexpr std::size_t kTries = 64;
   void* stream = nullptr;
-  if (const int result = cuda_.stream_create(&stream, kStreamNonBlocking)) {
-    return refused("making a stream", result);
+  if (const int failed = cuda_.stream_create(&stream, kStreamNonBlocking)) {
+    return refused("making a stream", failed);
   }
   for (std::size_t slot = 0; slot < kTries; ++slot) (void)write(slot, stream);
-  if (const int result = cuda_.stream_synchronize(stream)) {
+  const int result = cuda_.stream_synchronize(stream);
+  (void)cuda_.stream_destroy(stream);
+  if (result != kCudaSuccess) {
     return refused("running the kernel that reads the GPU's timer", result);
   }
   for (std::size_t slot = 0; slot < kTries; ++slot) {

@@ -23,7 +23,7 @@ class Memory final : public ByteSource {
   std::uint64_t nbytes() const override { return nbytes_; }
   bool read(std::uint64_t offset, std::span<std::byte> into) const override {
     if (offset + into.size() > std::min(nbytes_, cut_at_)) return false;
-    std::memcpy(into.data(), file_.data() + offset, into.size());
+    if (!into.empty()) std::memcpy(into.data(), file_.data() + offset, into.size());
     return true;
   }
 
