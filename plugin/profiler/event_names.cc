@@ -3,7 +3,6 @@
 
 #include <array>
 #include <string_view>
-#include <utility>
 
 #include "vernier/names.hpp"
 
@@ -24,18 +23,17 @@ constexpr std::array<std::string_view, 3> kProtocols = {"LL", "LL128", "SIMPLE"}
 static_assert(kAlgorithms.size() == kAlgorithmNames.size());
 static_assert(kProtocols.size() == kProtocolNames.size());
 
-// The index of a name, or `otherwise`. Unrolled, so that names are compared with constants in the
-// code: tables would lie in cold cache lines, as some milliseconds pass between two calls.
-template <const auto& Names>
-std::uint8_t find(const char* name, std::uint8_t otherwise) noexcept {
+// The index of a name, or `otherwise`. Few names, mostly told apart by their length: a search in
+// order is quicker than a hash.
+template <std::size_t N>
+std::uint8_t find(const std::array<std::string_view, N>& names, const char* name,
+                  std::uint8_t otherwise) noexcept {
   if (name == nullptr) return otherwise;
   const std::string_view wanted = name;
-  std::uint8_t found = otherwise;
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (void)((wanted == Names[I] && (found = I, true)) || ...);
+  for (std::size_t i = 0; i < N; ++i) {
+    if (names[i] == wanted) return static_cast<std::uint8_t>(i);
   }
-  (std::make_index_sequence<Names.size()>());
-  return found;
+  return otherwise;
 }
 
 template <std::size_t N>
@@ -47,25 +45,25 @@ std::uint8_t in_range(const std::array<std::string_view, N>&, std::uint8_t numbe
 }  // namespace
 
 Operation find_operation(const char* name) noexcept {
-  return Operation{find<kOperations>(name, static_cast<std::uint8_t>(Operation::other))};
+  return Operation{find(kOperations, name, static_cast<std::uint8_t>(Operation::other))};
 }
 Operation find_operation(std::uint8_t number) noexcept {
   return Operation{in_range(kOperations, number, static_cast<std::uint8_t>(Operation::other))};
 }
 DataType find_data_type(const char* name) noexcept {
-  return DataType{find<kDataTypes>(name, static_cast<std::uint8_t>(DataType::other))};
+  return DataType{find(kDataTypes, name, static_cast<std::uint8_t>(DataType::other))};
 }
 DataType find_data_type(std::uint8_t number) noexcept {
   return DataType{in_range(kDataTypes, number, static_cast<std::uint8_t>(DataType::other))};
 }
 std::uint8_t find_algorithm(const char* name) noexcept {
-  return find<kAlgorithms>(name, kNoAlgorithm);
+  return find(kAlgorithms, name, kNoAlgorithm);
 }
 std::uint8_t find_algorithm(std::uint8_t number) noexcept {
   return in_range(kAlgorithms, number, kNoAlgorithm);
 }
 std::uint8_t find_protocol(const char* name) noexcept {
-  return find<kProtocols>(name, kNoProtocol);
+  return find(kProtocols, name, kNoProtocol);
 }
 std::uint8_t find_protocol(std::uint8_t number) noexcept {
   return in_range(kProtocols, number, kNoProtocol);

@@ -9,6 +9,7 @@
 
 import argparse
 import ctypes
+import pathlib
 import time
 
 import torch
@@ -17,27 +18,21 @@ from nccl_ctypes import NcclLibrary, PyncclClient
 from session import Session
 from stats import median
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 LENGTHS = (5, 20, 40, 80, 161, 320)
 CALLS = 161
 POSITIONS = ((62, 126), (29, 93, 157))  # of timed operations: two or three of a graph
 BETWEEN = {"nothing": 0, "1 us": 8 << 10, "40 us": 80 << 20}  # bytes of a kernel
 REPLAYS = 8
 CAPTURES = 6
-_STAMP = b"""
-.version 7.0
-.target sm_70
-.address_size 64
-.visible .entry stamp(.param .u64 slot)
-{
-  .reg .u64 %rd<3>;
-  ld.param.u64 %rd1, [slot];
-  mov.u64 %rd2, %globaltimer;
-  st.volatile.global.u64 [%rd1], %rd2;
-  ret;
-}
-\0"""
 _HOST_MEMORY_ON_DEVICE = 2
 _SLOTS = 64
+
+
+def stamp_kernel():
+    """The profiler's own, PTX."""
+    source = ROOT / "plugin" / "profiler" / "gpu_timestamps.cc"
+    return source.read_text().split('R"(')[1].split(')"')[0].encode() + b"\0"
 
 
 class Stamps:
@@ -46,8 +41,8 @@ class Stamps:
     def __init__(self):
         self._cuda = ctypes.CDLL("libcuda.so.1")
         module, self._kernel = ctypes.c_void_p(), ctypes.c_void_p()
-        self._must("cuModuleLoadData", ctypes.byref(module), _STAMP)
-        self._must("cuModuleGetFunction", ctypes.byref(self._kernel), module, b"stamp")
+        self._must("cuModuleLoadData", ctypes.byref(module), stamp_kernel())
+        self._must("cuModuleGetFunction", ctypes.byref(self._kernel), module, b"vernier_timestamp")
         host, self._device = ctypes.c_void_p(), ctypes.c_uint64()
         self._must("cuMemHostAlloc", ctypes.byref(host), 8 * _SLOTS, _HOST_MEMORY_ON_DEVICE)
         self._must("cuMemHostGetDevicePointer_v2", ctypes.byref(self._device), host, 0)

@@ -61,7 +61,7 @@ TEST(Recording, ALastLineThatWasCutOffIsLeftOut) {
 
 TEST(Recording, EveryProblemSaysWhere) {
   const std::pair<const char*, const char*> cases[] = {
-      {"{", "file:2: not JSON"},
+      {"{", "file:2: not JSON: byte 2"},
       {"[]", "file:2: not an object"},
       {"{}", "file:2: \"record\" is missing"},
       {R"({"record":"floor","launch":4,"floor":"lava"})",
@@ -91,6 +91,14 @@ TEST(Recording, EveryProblemSaysWhere) {
             "file:1: the first record is not the header");
   EXPECT_EQ(parse_recording("file", "{\"record\":\"header\",\"schema\":2}\n").problem,
             "file:1: only schema 1 is known");
+}
+
+TEST(Recording, ThatNestsWithoutEndIsRefused) {
+  const std::string deep = R"({"record":"header","schema":1,"x":)" + std::string(500'000, '[') +
+                           std::string(500'000, ']') + "}\n";
+  const ReadRecording read = parse_recording("file", deep);
+  EXPECT_FALSE(read.recording);
+  EXPECT_NE(read.problem.find("file:1: "), std::string::npos) << read.problem;
 }
 
 TEST(Recording, OfAnotherMachineDoesNotBelongHere) {

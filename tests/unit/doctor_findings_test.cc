@@ -21,6 +21,18 @@
 namespace vernier::doctor {
 namespace {
 
+// Tests run at the same time: each has its own folder.
+struct TemporaryFolder {
+  TemporaryFolder() {
+    if (mkdtemp(path.data()) == nullptr) throw std::runtime_error("no temporary folder");
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() { std::filesystem::remove_all(path); }
+
+  std::string path = testing::TempDir() + "doctor-XXXXXX";
+};
+
 Facts facts_of(const std::string& name) {
   return collect(*machine::open_machine_tree(std::string(MACHINES) + "/" + name));
 }
@@ -230,14 +242,13 @@ constexpr const char* kPolicy =
 
 // A machine with these variables and a file /policy.toml, and nothing else.
 Facts facts_with(const Json& environment, const std::string& policy = kPolicy) {
-  const std::string folder = testing::TempDir() + "/machine-with-policy";
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder + "/machine.json")
+  const TemporaryFolder folder;
+  std::ofstream(folder.path + "/machine.json")
       << Json{{"machine", {{"name", "x"}}},
               {"environment", environment},
               {"text", {{"/policy.toml", policy}}},
               {"real_path", {{"/policy.toml", "/policy.toml"}}}};
-  return collect(*machine::open_machine_tree(folder));
+  return collect(*machine::open_machine_tree(folder.path));
 }
 
 TEST(PolicysEnvironment, IsNotAdvisedAgainst) {
@@ -299,13 +310,9 @@ TEST(Recorder, WritesDownAMachineThatAnswersAlike) {
     const auto original = machine::open_machine_tree(std::string(MACHINES) + "/" + name);
     machine::MachineRecorder recorder(*original);
     const Facts facts = collect(recorder);
-    const std::string folder = testing::TempDir() + "/recorded-" + name;
-    std::filesystem::create_directories(folder);
-    std::FILE* const file = std::fopen((folder + "/machine.json").c_str(), "w");
-    const std::string text = recorder.document("again").dump();
-    ASSERT_EQ(std::fwrite(text.data(), 1, text.size(), file), text.size());
-    std::fclose(file);
-    const Facts again = collect(*machine::open_machine_tree(folder));
+    const TemporaryFolder folder;
+    std::ofstream(folder.path + "/machine.json") << recorder.document("again");
+    const Facts again = collect(*machine::open_machine_tree(folder.path));
     Json expected = json_of(facts, find_all(facts));
     Json got = json_of(again, find_all(again));
     EXPECT_EQ(got["provenance"], "recorded: again");
@@ -347,17 +354,14 @@ TEST(Recorder, KeepsNoSecretsOfTheEnvironment) {
 }
 
 TEST(MachineTree, SaysWhatIsWrongWithAFile) {
-  const std::string folder = testing::TempDir() + "/bad-machine";
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder folder;
   const auto problem_of = [&](const std::string& text) -> std::string {
-    std::FILE* const file = std::fopen((folder + "/machine.json").c_str(), "w");
-    std::fputs(text.c_str(), file);
-    std::fclose(file);
+    std::ofstream(folder.path + "/machine.json") << text;
     try {
-      (void)machine::open_machine_tree(folder);
+      (void)machine::open_machine_tree(folder.path);
       return "none";
     } catch (const std::runtime_error& error) {
-      return std::string(error.what()).substr(folder.size());
+      return std::string(error.what()).substr(folder.path.size());
     }
   };
   EXPECT_EQ(problem_of("{"), "/machine.json: not JSON: byte 2");
@@ -368,7 +372,8 @@ TEST(MachineTree, SaysWhatIsWrongWithAFile) {
   EXPECT_EQ(problem_of("{\"machine\": 3}"), "/machine.json: \"name\" is missing");
   EXPECT_EQ(problem_of("{\"based_on\": \"../../etc\"}"),
             "/machine.json: based_on is not the name of a folder");
-  EXPECT_EQ(problem_of("{\"based_on\": \"bad-machine\"}"),
+  EXPECT_EQ(problem_of(R"({"based_on": ")" +
+                       std::filesystem::path(folder.path).filename().string() + "\"}"),
             "/machine.json: based_on goes in a circle");
   EXPECT_EQ(problem_of("{\"machine\": {\"name\": \"x\"}, \"nvml\": {\"driver\": \"1\"}}"),
             "/machine.json: \"gpus\" is missing");

@@ -98,7 +98,7 @@ void add_rendezvous_options(CLI::App& command, CallOptions& options) {
       .add_option("--rendezvous", options.rendezvous,
                   "under mpirun, srun or torchrun: where the ranks meet, a host name or address of "
                   "rank 0 (default: MASTER_ADDR:MASTER_PORT+17, else the first host of "
-                  "SLURM_JOB_NODELIST)")
+                  "SLURM_STEP_NODELIST or SLURM_JOB_NODELIST)")
       ->type_name("HOST:PORT");
   command
       .add_option("--rendezvous-timeout-s", options.rendezvous_timeout_s,

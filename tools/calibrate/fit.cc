@@ -284,7 +284,7 @@ Standing stand(const RatioInterval& graph, const RatioInterval& eager,
     return Standing::tie;
   }
   if (eager.launches >= 2 && eager.high95 < kRegression) return Standing::eager_loss;
-  // No interval: this is a bound, of a quantity that hardly scatters.
+  // No interval: this is a bound, which only clients with a host as slow as the GPU come near.
   if (host_bound.launches >= 2 && host_bound.ratio < kRegression) return Standing::eager_loss;
   return Standing::win;
 }

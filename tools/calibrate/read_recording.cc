@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "tools/calibrate/recording.hpp"
+#include "tools/common/json_input.hpp"
 #include "tools/common/json_members.hpp"
 #include "vernier/policy.hpp"
 
@@ -17,6 +18,7 @@ namespace vernier::calibrate {
 namespace {
 
 constexpr std::size_t kMaxRecordingBytes = std::size_t{1} << 30;
+constexpr JsonBounds kBounds{16, 65536};  // of a line
 
 std::string optional_text(const Json& json, const char* name) {
   return json.contains(name) ? text(json, name) : std::string();
@@ -199,16 +201,13 @@ ReadRecording parse_recording(const std::string& origin, std::string_view lines)
     if (end == std::string_view::npos) break;  // cut off while it was written
     const std::string_view document = lines.substr(start, end - start);
     try {
-      const Json json = Json::parse(document);
+      const Json json = parse_json_bounded(document, kBounds);
       if (!json.is_object()) throw Malformed("not an object");
       if (recording.header.is_null() && text(json, "record") != "header") {
         throw Malformed("the first record is not the header");
       }
       add(recording, json);
-    } catch (const Json::exception&) {
-      result.problem = fmt::format("{}:{}: not JSON", origin, line);
-      return result;
-    } catch (const Malformed& error) {
+    } catch (const std::exception& error) {
       result.problem = fmt::format("{}:{}: {}", origin, line, error.what());
       return result;
     }

@@ -38,11 +38,12 @@ void add_doctor_command(CLI::App& app, Action& action) {
                 "also copy between each pair of GPUs: bandwidth, and time of a small copy; holds "
                 "64 MiB of each GPU for some seconds, and disturbs a job that runs there")
       ->excludes(&machine);
-  command.add_flag(
+  CLI::Option& alone = *command.add_flag(
       "--alone", options->alone,
       "under mpirun, srun or torchrun, or where their variables are left: look at this "
       "machine only; so do --machine, --record and --measure");
   add_rendezvous_options(command, options->call);
+  alone.excludes(command.get_option("--rendezvous"));
   command.add_flag("--json", options->json, "print one JSON document instead of text");
   command.footer(
       "As each task of mpirun, srun or torchrun, rank 0 prints its own report and what differs "
