@@ -22,7 +22,7 @@ const Point kSmall{Collective::allreduce, 8192};
 const Point kLarge{Collective::allreduce, 1 << 20};
 
 // True microseconds at two sizes, and how launches and captures scatter about them.
-struct Machine {
+struct ModelMachine {
   double small_us = 10;
   double large_us = 40;
   double launch_sigma = 0.005;
@@ -35,7 +35,7 @@ class Recorder {
   explicit Recorder(std::uint64_t seed) : random_(seed) {}
 
   // No bundle in the rounds that decide: with its policy, and with the rules of a bundle's.
-  Recording both(const Machine& base, const Machine& rules) {
+  Recording both(const ModelMachine& base, const ModelMachine& rules) {
     Recording recording = decided(base, kBaseDigest);
     const Recording more = decided(rules, kRulesDigest);
     recording.samples.insert(recording.samples.end(), more.samples.begin(), more.samples.end());
@@ -43,7 +43,7 @@ class Recorder {
   }
 
   // The rounds that decide, in which a policy makes everything 1.25 times as fast.
-  Recording decided(const Machine& machine, const char* digest) {
+  Recording decided(const ModelMachine& machine, const char* digest) {
     Recording recording;
     for (int round = 0; round < kDecidingRounds; ++round) {
       for (const Mode mode : {Mode::graph, Mode::eager}) {
@@ -62,7 +62,7 @@ class Recorder {
     return recording;
   }
 
-  std::vector<std::vector<float>> captures(double us, const Machine& machine) {
+  std::vector<std::vector<float>> captures(double us, const ModelMachine& machine) {
     std::vector<std::vector<float>> all;
     for (int i = 0; i < 4; ++i) {
       all.push_back({static_cast<float>(us * scatter(machine.capture_sigma))});
@@ -91,7 +91,7 @@ Weights traffic(double small, double large) {
   return weights;
 }
 
-Decision decided(const Machine& bundle, const Weights& weights, std::uint64_t seed = 1) {
+Decision decided(const ModelMachine& bundle, const Weights& weights, std::uint64_t seed = 1) {
   Recorder recorder(seed);
   const Recording base = recorder.both({}, {});
   const auto decision = decide(base, recorder.decided(bundle, kDigest), kOpponents, weights);
@@ -131,7 +131,7 @@ TEST(BundleDecision, WithTrafficWeighsGainsAgainstRegressions) {
 }
 
 TEST(BundleDecision, IsNotForOneUnderWhichEagerCallsAreSlower) {
-  Machine bundle{8, 32};
+  ModelMachine bundle{8, 32};
   bundle.eager_factor = 1.4;  // 1.12 of the time without it
   const Decision decision = decided(bundle, traffic(1, 1));
   EXPECT_GT(decision.total.low95, 1.1);
@@ -140,7 +140,7 @@ TEST(BundleDecision, IsNotForOneUnderWhichEagerCallsAreSlower) {
 }
 
 TEST(BundleDecision, CountsEagerCallsOfTheTrafficAsEager) {
-  Machine bundle{5, 20};
+  ModelMachine bundle{5, 20};
   bundle.eager_factor = 2;
   Weights weights = traffic(0, 0);
   for (auto& [point, calls] : weights.calls) calls = {1, 1};
@@ -182,7 +182,7 @@ TEST(BundleDecision, OnNullDataIsForABundleInOneOfAHundredAtMost) {
 #endif
   constexpr int kDraws = 4000;
   for (const double sigma : {0.005, 0.02, 0.05, 0.1}) {
-    const Machine same{10, 40, sigma, 0.01};
+    const ModelMachine same{10, 40, sigma, 0.01};
     int wins = 0;
     for (int draw = 0; draw < kDraws; ++draw) {
       Recorder recorder(static_cast<std::uint64_t>(draw));

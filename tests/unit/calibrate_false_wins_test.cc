@@ -51,7 +51,7 @@ TEST_P(FalseWins, OfTheWholeProcedureOnNullDataAreAtMostOnePercent) {
 // a procedure that trusted its search would be wrong nearly everywhere.
 TEST_P(FalseWins, WouldBeEverywhereIfWhatProposesJudged) {
   const Rate rate = null_rate(GetParam(), 3);
-  EXPECT_GT(rate.proposed, 0.3 * rate.points);
+  EXPECT_GT(rate.proposed, 0.25 * rate.points);
 }
 
 INSTANTIATE_TEST_SUITE_P(Catalog, FalseWins,
@@ -64,6 +64,7 @@ INSTANTIATE_TEST_SUITE_P(Catalog, FalseWins,
 
 TEST(Replay, FindsWhatIsThereAndNothingThatIsSlower) {
   const Recording recording = catalog("tp4-nvlink");
+  const ReplayTruth truth(recording);
   const Point known{Collective::allgather, 4u << 20};
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     RecordedMachine machine(recording, seed, RecordedMachine::Truth::as_recorded);
@@ -73,9 +74,8 @@ TEST(Replay, FindsWhatIsThereAndNothingThatIsSlower) {
       const Rule* const rule = rule_at(result.policy, judged);
       if (rule == nullptr) continue;
       if (judged.point == known) found = true;
-      const double default_us = machine.true_us(judged.point, kDefault);
-      const double tuned_us = machine.true_us(judged.point, configuration_of(*rule));
-      EXPECT_LT(tuned_us, default_us * 1.02) << describe(judged.point) << " seed " << seed;
+      EXPECT_FALSE(truth.is_slower(judged.point, configuration_of(*rule)))
+          << describe(judged.point) << " seed " << seed;
     }
     EXPECT_TRUE(found) << "seed " << seed;
   }

@@ -38,8 +38,11 @@ TEST(Stand, NeedsCertaintyAndAGainThatMatters) {
 TEST(Stand, LetsNothingWinThatLosesInEagerMode) {
   EXPECT_EQ(stand(exactly(1.1), exactly(0.95)), Standing::eager_loss);
   EXPECT_EQ(stand(exactly(1.1), exactly(0.95, 0.05)), Standing::win);
-  EXPECT_EQ(stand(exactly(1.1), exactly(1.1), exactly(0.979)), Standing::eager_loss);
+  EXPECT_EQ(stand(exactly(1.1), exactly(1.1), exactly(0.978)), Standing::eager_loss);
   EXPECT_EQ(stand(exactly(1.1), exactly(1.1), exactly(0.981)), Standing::win);
+  EXPECT_EQ(stand(exactly(1.1), exactly(1.1), exactly(0.97, 0.05)), Standing::win);
+  EXPECT_EQ(stand(exactly(1.1), exactly(0.97, 0.05), exactly(0.97, 0.05)), Standing::eager_loss)
+      << "two doubts";
 }
 
 JudgedArm seen(double ratio, double spread, double error) {
@@ -186,7 +189,10 @@ TEST(MakeRules, NeverOverlapNorCoverALoss) {
   }
 }
 
-Recording recorded(double tree_ratio, Outcome outcome, double tree_host_us = 5) {
+using Blocks = std::vector<std::vector<float>>;
+
+Recording recorded(double tree_ratio, Outcome outcome,
+                   const Blocks& tree_host_us = Blocks(4, {5})) {
   Recording recording;
   recording.header = {{"plan", {{"ranks", 4}}},
                       {"machine", {{"gpu", "NVIDIA H200"}}},
@@ -199,7 +205,7 @@ Recording recorded(double tree_ratio, Outcome outcome, double tree_host_us = 5) 
   for (int launch = 2; launch < 6; ++launch) {
     recording.launches.push_back({launch, 1, 32, 0, 0});
     const auto time = [&](double us) {
-      return std::vector<std::vector<float>>(4, {static_cast<float>(us + launch * 0.001)});
+      return Blocks(4, {static_cast<float>(us + launch * 0.001)});
     };
     for (const Mode mode : {Mode::graph, Mode::eager}) {
       recording.samples.push_back(
@@ -215,7 +221,7 @@ Recording recorded(double tree_ratio, Outcome outcome, double tree_host_us = 5) 
                                  Mode::host,
                                  at,
                                  20,
-                                 {{"default", time(5)}, {"tree/ll", time(tree_host_us)}}});
+                                 {{"default", Blocks(4, {5})}, {"tree/ll", tree_host_us}}});
   }
   recording.memory.push_back({2, Algorithm::tree, 24});
   return recording;
@@ -249,13 +255,40 @@ TEST(FitPolicy, NeverProposesWhatFailedACheck) {
 
 // The host's 5 us hide behind the GPU's 10 here; where they do not, 0.3 us more are 3 % of a call.
 TEST(FitPolicy, NeverCostsAClientThatWaitsForItsHost) {
-  const Fit dear = fit(recorded(1.2, Outcome::exact, 5.3), {"name", 100});
+  const Fit dear = fit(recorded(1.2, Outcome::exact, Blocks(4, {5.3F})), {"name", 100});
   EXPECT_TRUE(dear.policy.rules.empty());
   EXPECT_NEAR(dear.points.at(0).arms.at(0).host_bound.ratio, 10 / 10.3, 1e-3);
-  EXPECT_EQ(fit(recorded(1.2, Outcome::exact, 5.1), {"name", 100}).policy.rules.size(), 1u);
+  EXPECT_EQ(
+      fit(recorded(1.2, Outcome::exact, Blocks(4, {5.1F})), {"name", 100}).policy.rules.size(), 1u);
   // A host that is faster is no gain to count on.
-  const Fit cheap = fit(recorded(1.2, Outcome::exact, 4), {"name", 100});
+  const Fit cheap = fit(recorded(1.2, Outcome::exact, Blocks(4, {4})), {"name", 100});
   EXPECT_NEAR(cheap.points.at(0).arms.at(0).host_bound.ratio, 1, 1e-9);
+}
+
+// A loss is one whose whole interval says so.
+TEST(FitPolicy, DoesNotTakeAHostThatScattersForACost) {
+  const Fit result =
+      fit(recorded(1.2, Outcome::exact, {{5.9F}, {4.6F}, {5.9F}, {4.6F}}), {"n", 100});
+  EXPECT_LT(result.points.at(0).arms.at(0).host_bound.ratio, 0.98);
+  EXPECT_EQ(result.policy.rules.size(), 1u);
+}
+
+TEST(FitPolicy, BoundsTheHostByTheSizesBesideOfOneOwnChoiceToo) {
+  for (const Choice& own : {kRingLl, Choice{Algorithm::ring, Protocol::simple}}) {
+    Recording recording = recorded(1.2, Outcome::exact, Blocks(4, {5.3F}));
+    const Recording beside = recorded(1.2, Outcome::exact, Blocks(4, {4.9F}));
+    const auto add = [](auto& to, auto record) {
+      record.point.nbytes = 2048;
+      to.push_back(std::move(record));
+    };
+    for (const CheckRecord& check : beside.checks) add(recording.checks, check);
+    for (const SampleRecord& sample : beside.samples) add(recording.samples, sample);
+    add(recording.surveys, SurveyRecord{beside.surveys[0].point, own, {}});
+    const auto points = fit(recording, {"name", 100}).points;
+    EXPECT_EQ(points.at(0).arms.at(0).standing,
+              own == kRingLl ? Standing::win : Standing::eager_loss);
+    EXPECT_EQ(points.at(1).arms.at(0).standing, Standing::win);
+  }
 }
 
 TEST(FitPolicy, StaysWithinTheMemoryThatItMayAdd) {

@@ -9,6 +9,7 @@
 
 #include "tools/calibrate/fit.hpp"
 #include "tools/calibrate/recorded_machine.hpp"
+#include "tools/calibrate/replay_truth.hpp"
 #include "tools/calibrate/report.hpp"
 #include "tools/calibrate/search.hpp"
 #include "tools/calibrate/session.hpp"

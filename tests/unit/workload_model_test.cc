@@ -14,9 +14,6 @@
 namespace vernier::workload {
 namespace {
 
-constexpr std::uint64_t kKib = 1024;
-constexpr std::uint64_t kMib = 1024 * kKib;
-
 Model model_named(const std::string& name) {
   return read_model_file(std::string(MODELS) + "/" + name + ".json");
 }

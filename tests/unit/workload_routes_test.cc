@@ -2,12 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "tools/workload/routes.hpp"
+#include "tools/workload/workload.hpp"
 
 namespace vernier::workload {
 namespace {
-
-constexpr std::uint64_t kKib = 1024;
-constexpr std::uint64_t kMib = 1024 * kKib;
 
 struct Where {
   Engine engine = Engine::vllm;

@@ -61,32 +61,42 @@ std::map<int, double> saved_us(const Times& times, Mode mode, const std::string&
   return saved;
 }
 
-// More channels cost the host more. Here that hides behind the GPU; a client with a slower host
-// pays it. It pays most, in proportion, where its host takes just as long as the GPU did.
-RatioInterval host_bound(const Times& times, const std::string& name) {
-  const std::map<int, LaunchPairs> eager = pairs_of(times, Mode::eager, name);
-  std::vector<LaunchPairs> launches;
-  std::vector<double> all_default_us;
-  std::vector<double> all_more_us;
+// What a candidate costs the host more than NCCL's own choice, in microseconds, in all blocks.
+void add_more_us(const Times& times, const std::string& name, std::vector<double>& more_us) {
   for (const auto& [launch, host] : pairs_of(times, Mode::host, name)) {
-    const auto same = eager.find(launch);
-    if (same == eager.end() || same->second.reference_us.empty()) continue;
-    const double default_us = median(same->second.reference_us);
-    LaunchPairs& pairs = launches.emplace_back();
     for (std::size_t i = 0; i < host.candidate_us.size(); ++i) {
-      const double more_us = host.candidate_us[i] - host.reference_us[i];
-      pairs.reference_us.push_back(default_us);
-      pairs.candidate_us.push_back(default_us + std::max(0.0, more_us));
-      all_default_us.push_back(default_us);
-      all_more_us.push_back(more_us);
+      more_us.push_back(host.candidate_us[i] - host.reference_us[i]);
     }
   }
-  RatioInterval bound = ratio_interval(launches);
-  // The host's time scatters in either direction: what is cut off at 0 would add up.
-  if (!all_more_us.empty()) {
-    const double default_us = median(std::move(all_default_us));
-    bound.ratio = default_us / (default_us + std::max(0.0, median(std::move(all_more_us))));
+}
+
+// More channels cost the host more. Here that hides behind the GPU; a client with a slower host
+// pays it. It pays most, in proportion, where its host takes just as long as the GPU did. What a
+// call costs the host hardly depends on its bytes, and blocks scatter by more than what is looked
+// for: those of the points `beside` count as well. The interval is that of the median, by order.
+RatioInterval host_bound(const Times& times, const std::vector<const Times*>& beside,
+                         const std::string& name) {
+  std::vector<double> default_us;
+  const std::map<int, LaunchPairs> eager = pairs_of(times, Mode::eager, name);
+  for (const auto& [launch, pairs] : eager) {
+    default_us.insert(default_us.end(), pairs.reference_us.begin(), pairs.reference_us.end());
   }
+  std::vector<double> more_us;
+  add_more_us(times, name, more_us);
+  if (default_us.empty() || more_us.empty()) return {};
+  for (const Times* const other : beside) add_more_us(*other, name, more_us);
+
+  const double gpu_us = median(std::move(default_us));
+  const auto ratio = [&](double us) { return gpu_us / (gpu_us + std::max(0.0, us)); };
+  std::sort(more_us.begin(), more_us.end());
+  const auto n = static_cast<double>(more_us.size());
+  const auto outside = static_cast<std::size_t>(std::max(0.0, (n - 1.96 * std::sqrt(n)) / 2));
+  RatioInterval bound;
+  bound.ratio = ratio(median(more_us));
+  bound.low95 = ratio(more_us[more_us.size() - 1 - outside]);
+  bound.high95 = ratio(more_us[outside]);
+  bound.launches = static_cast<int>(eager.size());
+  bound.pairs = static_cast<int>(more_us.size());
   return bound;
 }
 
@@ -108,7 +118,7 @@ bool failed_a_check(const Recording& recording, int last_launch, const Point& po
 }
 
 JudgedPoint judge(const Recording& recording, int last_launch, const SurveyRecord& survey,
-                  const Times& times) {
+                  const Times& times, const std::vector<const Times*>& beside) {
   // Sizes that were asked for have been screened.
   const bool halfway = std::none_of(
       recording.checks.begin(), recording.checks.end(),
@@ -127,7 +137,7 @@ JudgedPoint judge(const Recording& recording, int last_launch, const SurveyRecor
     JudgedArm arm{*configuration,
                   interval(times, Mode::graph, name),
                   interval(times, Mode::eager, name),
-                  host_bound(times, name),
+                  host_bound(times, beside, name),
                   median_us(times, name),
                   Standing::tie,
                   saved_us(times, Mode::graph, name),
@@ -248,9 +258,19 @@ const JudgedArm* find_arm(const JudgedPoint& judged, const Configuration& config
 
 std::vector<JudgedPoint> judge_points(const Recording& recording, int last_launch) {
   std::vector<JudgedPoint> points;
-  for (const auto& [point, times] : judging_times(recording, last_launch)) {
-    const SurveyRecord* const survey = recording.find_survey(point);
-    if (survey != nullptr) points.push_back(judge(recording, last_launch, *survey, times));
+  const std::map<Point, Times> all = judging_times(recording, last_launch);
+  for (auto at = all.begin(); at != all.end(); ++at) {
+    const SurveyRecord* const survey = recording.find_survey(at->first);
+    if (survey == nullptr) continue;
+    std::vector<const Times*> beside;  // where NCCL's own choice is the same
+    const auto add = [&](const auto& other) {
+      const SurveyRecord* const its = recording.find_survey(other.first);
+      if (its == nullptr || its->point.collective != survey->point.collective) return;
+      if (its->own == survey->own) beside.push_back(&other.second);
+    };
+    if (at != all.begin()) add(*std::prev(at));
+    if (std::next(at) != all.end()) add(*std::next(at));
+    points.push_back(judge(recording, last_launch, *survey, at->second, beside));
   }
   return points;
 }
@@ -283,9 +303,14 @@ Standing stand(const RatioInterval& graph, const RatioInterval& eager,
   if (graph.low99 <= kSmallestLow || graph.ratio < kSmallestGain) {
     return Standing::tie;
   }
-  if (eager.launches >= 2 && eager.high95 < kRegression) return Standing::eager_loss;
-  // No interval: this is a bound, which only clients with a host as slow as the GPU come near.
-  if (host_bound.launches >= 2 && host_bound.ratio < kRegression) return Standing::eager_loss;
+  // One of them beyond doubt, or both as they look: they are measured apart.
+  const auto is_loss = [](const RatioInterval& one, double ratio) {
+    return one.launches >= 2 && ratio < kRegression;
+  };
+  if (is_loss(eager, eager.high95) || is_loss(host_bound, host_bound.high95) ||
+      (is_loss(eager, eager.ratio) && is_loss(host_bound, host_bound.ratio))) {
+    return Standing::eager_loss;
+  }
   return Standing::win;
 }
 

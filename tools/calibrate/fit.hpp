@@ -92,7 +92,7 @@ struct FitOptions {
 
 // A win is settled before the last launch where its 99 % interval begins above this. More than a
 // rule asks for in the end: who looks often finds luck (with 1.03 up to 1.0 % of picks on null data
-// win, with this 0.57 %: calibrate_false_wins_test.cc).
+// win, with this 0.64 %: calibrate_false_wins_test.cc).
 inline constexpr double kBeyondDoubt = 1.05;
 
 // Whether the rest of `planned` launches is not worth its time: it cannot gain enough, it is not

@@ -9,6 +9,7 @@
 
 #include "tools/calibrate/options.hpp"
 #include "tools/calibrate/recorded_machine.hpp"
+#include "tools/calibrate/replay_truth.hpp"
 #include "tools/calibrate/report.hpp"
 #include "tools/calibrate/search.hpp"
 #include "tools/calibrate/session.hpp"
@@ -39,34 +40,21 @@ int nccl_version_of(const Recording& recording) {
 }
 
 // How much of what there was to gain the policy gains, by samples that the search never drew.
-std::string judge_by_truth(const Fit& fit, const Recording& recording,
-                           const RecordedMachine& machine) {
+std::string judge_by_truth(const Fit& fit, const Recording& recording) {
+  const ReplayTruth truth(recording);
   int rules = 0;
   int slower = 0;
   double worst_regret = 1;
   Point worst{};
   for (const JudgedPoint& judged : fit.points) {
-    const double default_us = machine.true_us(judged.point, kDefault);
     const Rule* const rule = rule_at(fit.policy, judged);
-    double chosen_us = default_us;
-    if (rule != nullptr) {
-      ++rules;
-      chosen_us = machine.true_us(judged.point, configuration_of(*rule));
-      if (chosen_us * kRegression > default_us) ++slower;
-    }
-    double best_us = default_us;
-    for (const SampleRecord& record : recording.samples) {
-      if (record.point != judged.point || record.phase != Phase::validate) continue;
-      for (const Arm& arm : record.arms) {
-        const auto configuration = parse_configuration(arm.name);
-        if (configuration)
-          best_us = std::min(best_us, machine.true_us(judged.point, *configuration));
-      }
-    }
-    if (best_us > 0 && chosen_us / best_us > worst_regret) {
-      worst_regret = chosen_us / best_us;
-      worst = judged.point;
-    }
+    const double chosen = rule == nullptr ? 1 : truth.ratio(judged.point, configuration_of(*rule));
+    if (rule != nullptr) ++rules;
+    if (rule != nullptr && truth.is_slower(judged.point, configuration_of(*rule))) ++slower;
+    const double best = truth.ratio(judged.point, truth.best(judged.point));
+    if (best / chosen <= worst_regret) continue;
+    worst_regret = best / chosen;
+    worst = judged.point;
   }
   return fmt::format(
       "Against samples that were not drawn: {} of {} sizes have a rule, {} of them are more than "
@@ -145,7 +133,7 @@ ExitCode replay(const Options& options) {
           "vernier: note: only what was measured without a bundle is replayed; --refit "
           "decides about the bundles");
     }
-    const std::string truth = judge_by_truth(conclusion.fit, recording, machine);
+    const std::string truth = judge_by_truth(conclusion.fit, recording);
     if (options.json) {
       print_talk(truth);
     } else {

@@ -4,31 +4,22 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "tools/calibrate/statistics.hpp"
-
 namespace vernier::calibrate {
-namespace {
 
-// The null arm is NCCL's own choice, measured once more.
-std::string series_name(const std::string& arm) {
-  return arm == kNullArm ? std::string("default") : arm;
+bool is_kept_back(const SampleRecord& record, std::size_t pair) {
+  return record.mode == Mode::graph &&
+         (pair / 2 + static_cast<std::size_t>(record.launch)) % 2 == 1;
 }
-
-}  // namespace
 
 RecordedMachine::RecordedMachine(const Recording& recording, std::uint64_t seed, Truth truth)
     : recording_(recording), random_(seed), truth_(truth) {
-  std::map<Key, std::size_t> captures;
   for (const SampleRecord& record : recording.samples) {
     for (const Arm& arm : record.arms) {
-      const Key key{record.point, record.mode, series_name(arm.name)};
-      for (const std::vector<float>& replays : arm.times_us) {
-        // What is best is asked in graphs only.
-        if (record.mode != Mode::graph || captures[key]++ % 2 == 0) {
-          series_[key].drawn_from[record.launch].push_back(replays);
-        } else {
-          series_[key].kept_back_us.push_back(capture_us(replays));
-        }
+      // On null data all have to draw from the same.
+      const bool is_default = truth == Truth::null && arm.name == kNullArm;
+      Series& series = series_[{record.point, record.mode, is_default ? "default" : arm.name}];
+      for (std::size_t i = 0; i < arm.times_us.size(); ++i) {
+        if (!is_kept_back(record, i)) series[record.launch].push_back(arm.times_us[i]);
       }
     }
     if (record.phase == Phase::validate &&
@@ -89,7 +80,7 @@ CheckRecord RecordedMachine::check(const Point& point, const Configuration& conf
 const RecordedMachine::Series* RecordedMachine::find(const Point& point, Mode mode,
                                                      const std::string& name) const {
   const auto found = series_.find({point, mode, name});
-  return found == series_.end() || found->second.drawn_from.empty() ? nullptr : &found->second;
+  return found == series_.end() || found->second.empty() ? nullptr : &found->second;
 }
 
 bool RecordedMachine::knows(const Point& point, const Configuration& configuration) const {
@@ -97,10 +88,10 @@ bool RecordedMachine::knows(const Point& point, const Configuration& configurati
 }
 
 std::vector<float> RecordedMachine::draw(const Series& series, int wanted_launch, double which) {
-  auto launch = series.drawn_from.find(wanted_launch);
-  if (launch == series.drawn_from.end()) {
-    std::uniform_int_distribution<std::size_t> any(0, series.drawn_from.size() - 1);
-    launch = std::next(series.drawn_from.begin(), static_cast<std::ptrdiff_t>(any(random_)));
+  auto launch = series.find(wanted_launch);
+  if (launch == series.end()) {
+    std::uniform_int_distribution<std::size_t> any(0, series.size() - 1);
+    launch = std::next(series.begin(), static_cast<std::ptrdiff_t>(any(random_)));
   }
   const std::vector<std::vector<float>>& captures = launch->second;
   return captures[static_cast<std::size_t>(which * static_cast<double>(captures.size()))];
@@ -114,8 +105,9 @@ Answer RecordedMachine::measure(const Request& request) {
   for (double& moment : moments) moment = any(random_);
   for (std::size_t i = 0; i < request.arms.size(); ++i) {
     const bool is_default = request.arms[i].is_default();
-    const std::string name =
-        truth_ == Truth::null ? "default" : format_configuration(request.arms[i]);
+    std::string name = format_configuration(request.arms[i]);
+    if (is_default && i > 0) name = kNullArm;
+    if (truth_ == Truth::null) name = "default";
     const Series* series = find(request.point, request.mode, name);
     // Eager times were taken of what was judged only; elsewhere the default stands in: no verdict.
     if (series == nullptr) series = find(request.point, request.mode, "default");
@@ -138,28 +130,6 @@ double RecordedMachine::used_mib() {
   double used_mib = 0;
   for (const auto& [algorithm, mib] : taken_mib_) used_mib += mib;
   return used_mib;
-}
-
-std::size_t RecordedMachine::kept_back(const Point& point,
-                                       const Configuration& configuration) const {
-  const auto found = series_.find({point, Mode::graph, format_configuration(configuration)});
-  return found == series_.end() ? 0 : found->second.kept_back_us.size();
-}
-
-double RecordedMachine::true_us(const Point& point, const Configuration& configuration) const {
-  const auto found = series_.find({point, Mode::graph, format_configuration(configuration)});
-  if (found == series_.end() || found->second.kept_back_us.empty()) return 0;
-  return median(found->second.kept_back_us);
-}
-
-double RecordedMachine::drawn_us(const Point& point, const Configuration& configuration) const {
-  std::vector<double> all_us;
-  if (const Series* const series = find(point, Mode::graph, format_configuration(configuration))) {
-    for (const auto& [launch, captures] : series->drawn_from) {
-      for (const std::vector<float>& replays : captures) all_us.push_back(capture_us(replays));
-    }
-  }
-  return all_us.empty() ? 0 : median(std::move(all_us));
 }
 
 }  // namespace vernier::calibrate

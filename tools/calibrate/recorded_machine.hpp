@@ -2,8 +2,8 @@
 //
 // A machine made of samples that a real one gave. A launch draws one recorded launch, a capture one
 // recorded capture, so that what differs from launch to launch and from capture to capture (two
-// levels, at times) differs here too. Every second capture is kept back: the truth that a result is
-// judged by is the median of samples that no search has drawn.
+// levels, at times) differs here too. Every second pair is kept back: the truth that a result is
+// judged by is what pairs say that no search has drawn (replay_truth.hpp).
 #pragma once
 
 #include <map>
@@ -14,6 +14,10 @@
 #include "tools/calibrate/machine.hpp"
 
 namespace vernier::calibrate {
+
+// Of each launch about as many pairs are kept back as are drawn from, and of an odd number now one
+// more, now one less. Of graphs only: what is best is not asked elsewhere.
+[[nodiscard]] bool is_kept_back(const SampleRecord& record, std::size_t pair);
 
 class RecordedMachine : public Machine {
  public:
@@ -29,24 +33,15 @@ class RecordedMachine : public Machine {
   double used_mib() override;
   [[nodiscard]] bool knows(const Point& point, const Configuration& configuration) const override;
 
-  // Captures kept back, in graphs.
-  [[nodiscard]] std::size_t kept_back(const Point& point, const Configuration& configuration) const;
-  // Their median, and that of the others; 0 where there are none.
-  [[nodiscard]] double true_us(const Point& point, const Configuration& configuration) const;
-  [[nodiscard]] double drawn_us(const Point& point, const Configuration& configuration) const;
-
  private:
-  struct Series {
-    std::map<int, std::vector<std::vector<float>>> drawn_from;  // by recorded launch
-    std::vector<double> kept_back_us;
-  };
+  using Series = std::map<int, std::vector<std::vector<float>>>;  // captures, by recorded launch
   using Key = std::tuple<Point, Mode, std::string>;
 
   [[nodiscard]] const Series* find(const Point& point, Mode mode, const std::string& name) const;
   [[nodiscard]] std::vector<float> draw(const Series& series, int wanted_launch, double which);
 
   const Recording& recording_;
-  std::map<Key, Series> series_;
+  std::map<Key, Series> series_;  // to draw from
   std::vector<int> judging_launches_;
   std::mt19937_64 random_;
   Truth truth_;

@@ -23,20 +23,20 @@ std::string_view standing_text(Standing standing) {
 }
 
 // What a collective gains over the points its rules cover.
-struct Gain {
+struct CoveredGain {
   std::uint64_t min_bytes = 0;
   std::uint64_t max_bytes = 0;
   double log_sum = 0;
   int points = 0;
 };
 
-std::map<Collective, Gain> gains(const Fit& fit) {
-  std::map<Collective, Gain> all;
+std::map<Collective, CoveredGain> gains(const Fit& fit) {
+  std::map<Collective, CoveredGain> all;
   for (const JudgedPoint& judged : fit.points) {
     const Rule* const rule = rule_at(fit.policy, judged);
     const JudgedArm* const arm = rule ? find_arm(judged, configuration_of(*rule)) : nullptr;
     if (arm == nullptr) continue;
-    Gain& gain = all[judged.point.collective];
+    CoveredGain& gain = all[judged.point.collective];
     if (gain.points == 0) gain.min_bytes = judged.point.nbytes;
     gain.max_bytes = judged.point.nbytes;
     gain.log_sum += std::log(arm->graph.ratio);
@@ -150,7 +150,7 @@ std::string eager_text(const Fit& fit) {
 }
 
 std::string verdict(const Fit& fit) {
-  const std::map<Collective, Gain> all = gains(fit);
+  const std::map<Collective, CoveredGain> all = gains(fit);
   if (fit.policy.rules.empty()) {
     return fmt::format(
         "Leave NCCL alone: at {} sizes nothing beat its own choice by more than this machine's "

@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kArmsAtOnce = 24;  // beside the default; one chunk is one journal record
 constexpr double kHopeless = 0.6;        // ratio after one capture: not looked at again
 constexpr Effort kPilot{4, 3};
+constexpr int kNullLaunches = 2;  // of points without a pick
 
 std::vector<std::vector<Configuration>> in_chunks(const std::vector<Configuration>& arms) {
   std::vector<std::vector<Configuration>> chunks;
@@ -406,14 +407,17 @@ std::vector<Search::Judged> Search::unsettled(int launch, const std::vector<Judg
 
 void Search::judge(int launch, const std::vector<Judged>& judged) {
   warm_up(launch, judged);
+  const bool nothing_picked = std::all_of(judged.begin(), judged.end(),
+                                          [](const Judged& one) { return one.picks.empty(); });
   for (const auto& [point, picks] : judged) {
     std::vector<Configuration> arms;
     for (const Configuration& pick : picks) {
       if (checked(launch, point, pick)) arms.push_back(pick);
     }
-    // The null run, and what bounds eager calls, are known by the first look.
+    // The null run, and what bounds eager calls, are known by the first look; the null run beside
+    // points that have picks by less.
     const bool early = launch < kFirstJudgingLaunch + kFirstLook;
-    if (arms.empty()) {
+    if (arms.empty() && (nothing_picked || launch < kFirstJudgingLaunch + kNullLaunches)) {
       sample(launch, Phase::validate, Mode::graph, point, plan_.pairs, {}, true);
     }
     for (const auto& some : in_chunks(arms)) {

@@ -89,7 +89,7 @@ void judge_ports(const Facts& facts, Findings& findings) {
 
 // A port is judged by its like: sysfs does not tell without root what a port could do, and a NIC
 // of 200 Gb/s is no fault.
-void judge_rates(const Facts& facts, Findings& findings) {
+void judge_link_rates(const Facts& facts, Findings& findings) {
   std::map<std::string, double> best;
   const auto kind = [](const Nic& nic, const Port& port) {
     return nic.board.value_or("?") + "/" + port.link_layer;
@@ -198,7 +198,7 @@ void judge_nearness(const Facts& facts, Findings& findings) {
 void check_nics(const Facts& facts, Findings& findings) {
   judge_access(facts, findings);
   judge_ports(facts, findings);
-  judge_rates(facts, findings);
+  judge_link_rates(facts, findings);
   judge_slots(facts, findings);
   judge_gids(facts, findings);
   judge_counters(facts, findings);

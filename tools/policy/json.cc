@@ -4,7 +4,7 @@
 namespace vernier {
 namespace {
 
-Json to_json(const Evidence& evidence) {
+Json evidence_json(const Evidence& evidence) {
   return {{"default_us", or_null(evidence.default_us)},
           {"tuned_us", or_null(evidence.tuned_us)},
           {"ratio_low", or_null(evidence.ratio_low)},
@@ -35,7 +35,7 @@ Json to_json(const Rule& rule) {
           {"instead_of", to_json(rule.instead_of)},
           {"choice", format_choice(rule.choice)},
           {"channels", or_null(rule.channels)},
-          {"evidence", rule.evidence ? to_json(*rule.evidence) : Json()},
+          {"evidence", rule.evidence ? evidence_json(*rule.evidence) : Json()},
           {"line", rule.where.line}};
 }
 

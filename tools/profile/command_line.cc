@@ -32,7 +32,7 @@ void add_summary(CLI::App& parent, Action& action) {
 
 void add_export(CLI::App& parent, Action& action) {
   CLI::App& command = *parent.add_subcommand("export", "The counters, for other programs");
-  const auto options = std::make_shared<ExportOptions>();
+  const auto options = std::make_shared<profile::ExportOptions>();
   command.callback([options, &action] { action = [options] { return export_profile(*options); }; });
   add_directory(command, options->directory);
   command
@@ -50,7 +50,7 @@ void add_export(CLI::App& parent, Action& action) {
 void add_diff(CLI::App& parent, Action& action) {
   CLI::App& command = *parent.add_subcommand(
       "diff", "Two jobs side by side: calls, kernels, and medians with intervals");
-  const auto options = std::make_shared<DiffOptions>();
+  const auto options = std::make_shared<profile::DiffOptions>();
   command.callback([options, &action] { action = [options] { return diff_profiles(*options); }; });
   command.add_option("baseline", options->baseline, "NCCL_VERNIER_LOG_DIR of one job")
       ->required()

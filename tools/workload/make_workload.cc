@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::uint64_t kVocabularyPadding = 64;  // vLLM, vocab_parallel_embedding.py
 constexpr std::uint64_t kIdBytes = 4;  // int32 expert ids, fp32 weights and router logits
-constexpr std::uint64_t kMib = std::uint64_t{1} << 20;
 constexpr int kAssumedCapability = 90;
 // vLLM's sequence-parallel pass: hidden sizes from this on, and bytes a GPU.
 constexpr std::uint64_t kSequenceParallelHiddenSize = 8192;

@@ -23,7 +23,7 @@ constexpr std::uint64_t kMaxVocabulary = 1u << 24;
 constexpr std::uint64_t kMaxExperts = 1u << 16;
 constexpr std::size_t kMaxTypeLength = 64;
 
-const std::set<std::string_view> kKeys = {
+const std::set<std::string_view> kModelKeys = {
     "model_type",       "hidden_size",         "num_hidden_layers",
     "vocab_size",       "torch_dtype",         "dtype",
     "text_config",      "num_experts",         "num_local_experts",
@@ -129,7 +129,7 @@ void read_experts(const Json& json, Model& model) {
 }  // namespace
 
 Model read_model(std::string_view text) {
-  const Json whole = parse_keys(text, kKeys);
+  const Json whole = parse_keys(text, kModelKeys);
   if (!whole.is_object()) throw Malformed("not a JSON object");
   // Of a model that also sees or hears, the language model is a part.
   const bool nested = !stated(whole, "hidden_size") && stated(whole, "text_config");

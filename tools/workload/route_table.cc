@@ -9,12 +9,11 @@
 #include <limits>
 
 #include "tools/workload/routes.hpp"
+#include "tools/workload/workload.hpp"
 
 namespace vernier::workload {
 namespace {
 
-constexpr std::uint64_t kKib = 1024;
-constexpr std::uint64_t kMib = 1024 * kKib;
 constexpr std::uint64_t kAnySize = std::numeric_limits<std::uint64_t>::max();
 
 constexpr std::string_view kFlashInferSource =

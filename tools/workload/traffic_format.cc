@@ -17,7 +17,7 @@ constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 60;
 constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 52;  // whole in a double, too
 constexpr std::size_t kMaxLabel = 200;
 
-const std::set<std::string_view> kKeys = {"vernier_traffic",
+const std::set<std::string_view> kTrafficKeys = {"vernier_traffic",
                                           "source",
                                           "assumed",
                                           "sizes",
@@ -170,6 +170,6 @@ Workload traffic_of(const Json& json) {
   return workload;
 }
 
-Workload parse_traffic(std::string_view text) { return traffic_of(parse_keys(text, kKeys)); }
+Workload parse_traffic(std::string_view text) { return traffic_of(parse_keys(text, kTrafficKeys)); }
 
 }  // namespace vernier::workload

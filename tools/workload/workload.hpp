@@ -14,6 +14,9 @@
 
 namespace vernier::workload {
 
+inline constexpr std::uint64_t kKib = 1024;
+inline constexpr std::uint64_t kMib = 1024 * kKib;
+
 // Equal calls of one step. Bytes are those of NCCL's tuner: of allgather and reducescatter the
 // total of all ranks.
 struct Call {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/calibrate/report.hpp"
 #include "tools/common/table.hpp"
 
 namespace vernier::calibrate {
@@ -17,10 +18,6 @@ std::string alone_text(const std::optional<Alone>& alone) {
   return text;
 }
 
-std::string interval_text(const RatioInterval& interval) {
-  return fmt::format("{:.3f} [{:.3f}, {:.3f}]", interval.ratio, interval.low95, interval.high95);
-}
-
 std::string outcome_text(const BundleResult& one) {
   if (!one.rejected.empty()) return "cannot be used: " + one.rejected;
   if (one.decision) return one.decision->wins ? "wins" : one.decision->why_not;
@@ -28,13 +25,6 @@ std::string outcome_text(const BundleResult& one) {
   if (!one.alone->hopeless.empty()) return "not searched: " + one.alone->hopeless;
   if (one.fit) return "not compared with this policy";
   return "not searched: others look better, or the time was over";
-}
-
-Json interval_json(const RatioInterval& interval) {
-  return {{"ratio", interval.ratio},
-          {"low", interval.low95},
-          {"high", interval.high95},
-          {"launches", interval.launches}};
 }
 
 }  // namespace

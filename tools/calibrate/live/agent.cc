@@ -12,6 +12,7 @@
 #include <cstring>
 #include <optional>
 
+#include "tools/calibrate/live/monotonic.hpp"
 #include "tools/calibrate/live/rank_process.hpp"
 #include "tools/calibrate/live/roll_call.hpp"
 #include "tools/calibrate/machine_error.hpp"
@@ -19,7 +20,6 @@
 namespace vernier::calibrate {
 namespace {
 
-constexpr int kPollMs = 50;
 constexpr off_t kLastWordsBytes = 4096;
 
 // Where a rank's stderr goes: memory, because only rank 0 writes files.

@@ -13,7 +13,6 @@ namespace vernier::calibrate {
 namespace {
 
 constexpr double kStopLimitS = 20;  // a process with a GPU takes a while to die
-constexpr int kPollMs = 50;
 
 int count_different(const std::map<int, Json>& hellos, const char* key) {
   std::set<std::string> values;

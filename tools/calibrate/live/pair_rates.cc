@@ -16,7 +16,7 @@ constexpr int kSmallCopies = 100;
 constexpr int kRounds = 3;
 
 // A GPU's context with a buffer, given back at the end.
-struct Gpu {
+struct MeasuredGpu {
   std::string address;
   CudaContext context = nullptr;
   CudaPointer buffer = 0;
@@ -30,7 +30,7 @@ class Gpus {
     for (int ordinal = 0; ordinal < count; ++ordinal) add(ordinal);
   }
   ~Gpus() {
-    for (const Gpu& gpu : all_) {
+    for (const MeasuredGpu& gpu : all_) {
       if (gpu.buffer == 0) continue;
       (void)cuda_.context_set_current(gpu.context);
       (void)cuda_.mem_free(gpu.buffer);
@@ -38,7 +38,7 @@ class Gpus {
   }
   Gpus(const Gpus&) = delete;
   Gpus& operator=(const Gpus&) = delete;
-  [[nodiscard]] const std::vector<Gpu>& all() const { return all_; }
+  [[nodiscard]] const std::vector<MeasuredGpu>& all() const { return all_; }
 
  private:
   void add(int ordinal) {
@@ -47,7 +47,7 @@ class Gpus {
     require_cuda(cuda_.device_get(&device, ordinal), "cuDeviceGet");
     require_cuda(cuda_.device_get_pci_bus_id(id.data(), static_cast<int>(id.size()), device),
                  "cuDeviceGetPCIBusId");
-    Gpu& gpu = all_.emplace_back();
+    MeasuredGpu& gpu = all_.emplace_back();
     gpu.address = id.data();
     std::transform(gpu.address.begin(), gpu.address.end(), gpu.address.begin(),
                    [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c; });
@@ -57,16 +57,16 @@ class Gpus {
   }
 
   const CudaDriver& cuda_;
-  std::vector<Gpu> all_;
+  std::vector<MeasuredGpu> all_;
 };
 
 // Direct access where there can be; a refusal leaves the driver's way through host memory.
-void enable_peer(const CudaDriver& cuda, const Gpu& a, const Gpu& b) {
+void enable_peer(const CudaDriver& cuda, const MeasuredGpu& a, const MeasuredGpu& b) {
   require_cuda(cuda.context_set_current(a.context), "cuCtxSetCurrent");
   (void)cuda.context_enable_peer_access(b.context, 0);
 }
 
-double time_copies_us(const CudaDriver& cuda, const Gpu& from, const Gpu& to, std::size_t nbytes,
+double time_copies_us(const CudaDriver& cuda, const MeasuredGpu& from, const MeasuredGpu& to, std::size_t nbytes,
                       int copies) {
   CudaStream stream = nullptr;
   CudaEvent start = nullptr;
@@ -92,7 +92,7 @@ double time_copies_us(const CudaDriver& cuda, const Gpu& from, const Gpu& to, st
   return static_cast<double>(elapsed_ms) * 1e3 / copies;
 }
 
-PairRate measure(const CudaDriver& cuda, const Gpu& from, const Gpu& to) {
+PairRate measure(const CudaDriver& cuda, const MeasuredGpu& from, const MeasuredGpu& to) {
   require_cuda(cuda.context_set_current(from.context), "cuCtxSetCurrent");
   double large_us = 0;
   double small_us = 0;
@@ -112,8 +112,8 @@ std::vector<PairRate> measure_pair_rates() {
   const CudaDriver& cuda = cuda_driver();
   const Gpus gpus(cuda);
   std::vector<PairRate> rates;
-  for (const Gpu& from : gpus.all()) {
-    for (const Gpu& to : gpus.all()) {
+  for (const MeasuredGpu& from : gpus.all()) {
+    for (const MeasuredGpu& to : gpus.all()) {
       if (&from == &to) continue;
       enable_peer(cuda, from, to);
       enable_peer(cuda, to, from);

@@ -18,7 +18,6 @@
 namespace vernier::calibrate {
 namespace {
 
-constexpr int kPollMs = 50;
 constexpr double kEndS = 5;
 
 std::array<int, 2> make_pipe() {

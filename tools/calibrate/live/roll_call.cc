@@ -17,7 +17,6 @@
 namespace vernier::calibrate {
 namespace {
 
-constexpr int kPollMs = 50;
 constexpr int kRetryMs = 100;
 constexpr double kComparingS = 10;
 
