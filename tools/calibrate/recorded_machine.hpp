@@ -2,8 +2,8 @@
 //
 // A machine made of samples that a real one gave. A launch draws one recorded launch, a capture one
 // recorded capture, so that what differs from launch to launch and from capture to capture (two
-// levels, at times) differs here too. Every second pair is kept back: the truth that a result is
-// judged by is what pairs say that no search has drawn (replay_truth.hpp).
+// levels, at times) differs here too. Half of the pairs are kept back: a result is judged by what
+// those say, which no search has drawn (replay_truth.hpp).
 #pragma once
 
 #include <map>
@@ -15,8 +15,9 @@
 
 namespace vernier::calibrate {
 
-// Of each launch about as many pairs are kept back as are drawn from, and of an odd number now one
-// more, now one less. Of graphs only: what is best is not asked elsewhere.
+// Two pairs are drawn from, the next two are kept back: rounds run forwards and backwards in turn,
+// and both halves need both. Every other launch begins with those kept back. Of graphs only: what
+// is best is not asked elsewhere.
 [[nodiscard]] bool is_kept_back(const SampleRecord& record, std::size_t pair);
 
 class RecordedMachine : public Machine {

@@ -60,8 +60,7 @@ double ReplayTruth::ratio(const Point& point, const Configuration& configuration
 
 bool ReplayTruth::is_slower(const Point& point, const Configuration& configuration) const {
   const Ratios* const found = find(point, format_configuration(configuration));
-  return found != nullptr && found->kept_back.launches > 0 &&
-         found->kept_back.high95 < kRegression;
+  return found != nullptr && found->kept_back.launches > 0 && found->kept_back.high95 < kRegression;
 }
 
 double ReplayTruth::null_ratio(const Point& point) const {

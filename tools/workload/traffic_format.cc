@@ -18,22 +18,22 @@ constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 52;  // whole in a doubl
 constexpr std::size_t kMaxLabel = 200;
 
 const std::set<std::string_view> kTrafficKeys = {"vernier_traffic",
-                                          "source",
-                                          "assumed",
-                                          "sizes",
-                                          "steps",
-                                          "collective",
-                                          "bytes",
-                                          "ranks",
-                                          "nodes",
-                                          "calls",
-                                          "captured",
-                                          "calls_per_process",
-                                          "phase",
-                                          "tokens",
-                                          "label",
-                                          "to",
-                                          "captured_per_process"};
+                                                 "source",
+                                                 "assumed",
+                                                 "sizes",
+                                                 "steps",
+                                                 "collective",
+                                                 "bytes",
+                                                 "ranks",
+                                                 "nodes",
+                                                 "calls",
+                                                 "captured",
+                                                 "calls_per_process",
+                                                 "phase",
+                                                 "tokens",
+                                                 "label",
+                                                 "to",
+                                                 "captured_per_process"};
 
 const Json& list(const Json& json, const char* name) {
   const Json& value = member(json, name);

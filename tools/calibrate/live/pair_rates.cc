@@ -66,8 +66,8 @@ void enable_peer(const CudaDriver& cuda, const MeasuredGpu& a, const MeasuredGpu
   (void)cuda.context_enable_peer_access(b.context, 0);
 }
 
-double time_copies_us(const CudaDriver& cuda, const MeasuredGpu& from, const MeasuredGpu& to, std::size_t nbytes,
-                      int copies) {
+double time_copies_us(const CudaDriver& cuda, const MeasuredGpu& from, const MeasuredGpu& to,
+                      std::size_t nbytes, int copies) {
   CudaStream stream = nullptr;
   CudaEvent start = nullptr;
   CudaEvent end = nullptr;
