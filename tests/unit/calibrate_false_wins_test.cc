@@ -50,8 +50,8 @@ TEST_P(FalseWins, OfTheWholeProcedureOnNullDataAreAtMostOnePercent) {
 // What proposes must not judge: nearly every point has a candidate that looks better by chance, so
 // a procedure that trusted its search would be wrong nearly everywhere.
 TEST_P(FalseWins, WouldBeEverywhereIfWhatProposesJudged) {
-  const Rate rate = null_rate(GetParam(), 3);
-  EXPECT_GT(rate.proposed, 0.25 * rate.points);
+  const Rate rate = null_rate(GetParam(), 10);
+  EXPECT_GT(rate.proposed, 0.3 * rate.points);
 }
 
 INSTANTIATE_TEST_SUITE_P(Catalog, FalseWins,
@@ -74,7 +74,7 @@ TEST(Replay, FindsWhatIsThereAndNothingThatIsSlower) {
       const Rule* const rule = rule_at(result.policy, judged);
       if (rule == nullptr) continue;
       if (judged.point == known) found = true;
-      EXPECT_FALSE(truth.is_slower(judged.point, configuration_of(*rule)))
+      EXPECT_GT(truth.ratio(judged.point, configuration_of(*rule)), 0.98)
           << describe(judged.point) << " seed " << seed;
     }
     EXPECT_TRUE(found) << "seed " << seed;

@@ -117,7 +117,8 @@ struct Quality {
   double worst = 1;
   double same_twice = 1;  // NCCL's own choice over itself, at the worst size: what cannot be told
   int points = 0;
-  int slower = 0;  // than NCCL's own choice by more than 2 %, beyond doubt
+  int slower = 0;         // than NCCL's own choice by more than 2 %
+  int surely_slower = 0;  // by a whole 95 % interval
   std::int64_t captures = 0;
   int false_wins = 0;  // on null data
   int null_points = 0;
@@ -133,7 +134,8 @@ struct Quality {
       same_twice = std::max({same_twice, twice, 1 / twice});
       log_regret += std::log(regret);
       worst = std::max(worst, regret);
-      if (truth.is_slower(point, chosen)) ++slower;
+      if (ratio < 0.98) ++slower;
+      if (truth.is_slower(point, chosen)) ++surely_slower;
       ++points;
     }
     captures += found.captures;
@@ -163,7 +165,8 @@ struct Wanted {
   bool exhaustive;  // the recording is
   double mean_regret;
   double worst;
-  double captures;  // of the exhaustive number
+  double captures;    // of the exhaustive number
+  double slower = 0;  // sizes, of all; not nothing where NCCL's own choice is slower than itself
 
   [[nodiscard]] Recording recording() const {
     if (!exhaustive) return catalog(fabric);
@@ -219,8 +222,9 @@ TEST_P(SearchQuality, IsNearTheBestAtAPartOfItsCostAndNeverWorseThanNccl) {
   medians.print("four passes, fastest median", exhaustive);
   random.print("random, as many captures", exhaustive);
 
-  EXPECT_EQ(mine.slower, 0);
+  EXPECT_EQ(mine.surely_slower, 0);
   if (kSeeds == 1) return;
+  EXPECT_LE(mine.slower, GetParam().slower * mine.points);
   EXPECT_LE(mine.mean_regret(), GetParam().mean_regret);
   EXPECT_LE(mine.worst, GetParam().worst);
   EXPECT_LE(static_cast<double>(mine.captures),
@@ -235,7 +239,7 @@ INSTANTIATE_TEST_SUITE_P(Catalog, SearchQuality,
                          testing::Values(Wanted{"2x1-tcp", true, 1.01, 1.20, 0.15},
                                          Wanted{"tp2-nvlink", true, 1.01, 1.05, 0.15},
                                          Wanted{"2x1-tcp", false, 1.01, 1.20, 0.25},
-                                         Wanted{"2x2-tcp", false, 1.03, 1.45, 0.27},
+                                         Wanted{"2x2-tcp", false, 1.03, 1.45, 0.27, 0.03},
                                          Wanted{"4x1-tcp", false, 1.01, 1.20, 0.25},
                                          Wanted{"tp2-nvlink", false, 1.01, 1.05, 0.15},
                                          Wanted{"tp4-host", false, 1.01, 1.05, 0.15},

@@ -67,7 +67,7 @@ Choice choice_of(const std::string& found, const char* name) {
   return known(parse_choice(found), name, found);
 }
 
-Configuration parse_configuration_of(const Json& json) {
+Configuration configuration_in(const Json& json) {
   const std::string found = text(json, "configuration");
   return known(parse_configuration(found), "configuration", found);
 }
@@ -173,9 +173,9 @@ void add(Recording& recording, const Json& json) {
   } else if (kind == "switch") {
     recording.switches.push_back({point_of(json), choice_of(text(json, "own"), "own")});
   } else if (kind == "check") {
-    recording.checks.push_back({integer(json, "launch"), point_of(json),
-                                parse_configuration_of(json), outcome_of(json),
-                                optional_text(json, "detail"), optional_text(json, "applied")});
+    recording.checks.push_back({integer(json, "launch"), point_of(json), configuration_in(json),
+                                outcome_of(json), optional_text(json, "detail"),
+                                optional_text(json, "applied")});
   } else if (kind == "samples") {
     recording.samples.push_back(samples_of(json));
   } else if (kind == "floor") {

@@ -4,8 +4,7 @@
 //   NCCL_FAKE_FAST=1     everything takes 0.8 of its time
 //   NCCL_FAKE_TRADE=1    up to 32 KiB 0.6 of its time, above 1.3
 //   NCCL_FAKE_LL=1       protocol LL takes 0.6 of its time up to 32 KiB, 3 times its time above,
-//   where
-//                        it stays what NCCL chooses: pays with a rule alone
+//                        where it stays what NCCL chooses: pays with a rule alone
 //   NCCL_FAKE_MIB=N      a communicator takes N MiB more
 //   NCCL_FAKE_NOTHING    changes nothing
 //   NCCL_FAKE_MODE       anything but "usual" or "no-allgather" is refused at creation; with the
