@@ -19,6 +19,7 @@ constexpr std::size_t kArmsAtOnce = 24;  // beside the default; one chunk is one
 constexpr double kHopeless = 0.6;        // ratio after one capture: not looked at again
 constexpr Effort kPilot{4, 3};
 constexpr int kNullLaunches = 2;  // of points without a pick
+constexpr double kSharp = 1.1;    // a limit between sizes nearer than this is not looked for
 
 std::vector<std::vector<Configuration>> in_chunks(const std::vector<Configuration>& arms) {
   std::vector<std::vector<Configuration>> chunks;
@@ -33,6 +34,18 @@ struct Stopped {};  // thrown where the user wants to stop
 
 std::string name_of_arm(const Configuration& configuration) {
   return format_configuration(configuration);
+}
+
+std::vector<Configuration> wins_at(const JudgedPoint& judged) {
+  std::vector<Configuration> wins;
+  for (const JudgedArm& arm : judged.arms) {
+    if (arm.standing == Standing::win) wins.push_back(arm.configuration);
+  }
+  return wins;
+}
+
+bool have_one_in_common(const std::vector<Configuration>& a, const std::vector<Configuration>& b) {
+  return std::find_first_of(a.begin(), a.end(), b.begin(), b.end()) != a.end();
 }
 
 }  // namespace
@@ -53,17 +66,24 @@ bool Search::run() {
     for (int round = 0; round < kRaces && !plan_.exhaustive; ++round) race(round);
     std::vector<Judged> judged = plan_.exhaustive ? everything() : choose();
     for (int i = 0; i < plan_.judging_launches && !judged.empty(); ++i) {
+      const int launch = kFirstJudgingLaunch + i;
       const bool unseen = i < kFirstLook && !plan_.exhaustive;
       const int left =
           (unseen ? std::min(kFirstLook, plan_.judging_launches) : plan_.judging_launches) - i;
-      progress_.remaining(left * (judging_s(judged) + kStartLaunchS));
-      judge(kFirstJudgingLaunch + i, judged);
-      if (after_judging_ && running_launch_ == kFirstJudgingLaunch + i) {
+      progress_.remaining(left * (judging_s(launch, judged) + kStartLaunchS));
+      judge(launch, judged);
+      if (after_judging_ && running_launch_ == launch) {
         after_judging_(running_launch_);
         running_launch_ = -1;
       }
       if (i + 1 < kFirstLook) continue;
-      if (!plan_.exhaustive) judged = unsettled(kFirstJudgingLaunch + i, judged);
+      if (!plan_.exhaustive) {
+        judged = unsettled(launch, judged);
+        const bool enough_left = i + 1 + kFirstLook <= plan_.judging_launches;
+        if ((i + 1) % kFirstLook == 0 && enough_left && !budget_is_spent()) {
+          for (Judged& edge : edges(launch)) judged.push_back(std::move(edge));
+        }
+      }
       if (judged.empty() || i + 1 == plan_.judging_launches || !budget_is_spent()) continue;
       progress_.note(fmt::format("{:.0f} s are over: {} sizes are judged by {} launches only",
                                  plan_.budget_s, judged.size(), i + 1));
@@ -87,9 +107,9 @@ void Search::need_launch(int launch) {
   if (journal_.recording().find_launch(launch) == nullptr) journal_.add(record);
 }
 
-const SurveyRecord& Search::surveyed(const Point& point) {
+const SurveyRecord& Search::surveyed(const Point& point, int launch) {
   if (journal_.recording().find_survey(point) == nullptr) {
-    if (running_launch_ < 0) need_launch(kScreenLaunch);
+    if (running_launch_ < 0) need_launch(launch);
     journal_.add(machine_.survey(point));
   }
   return *journal_.recording().find_survey(point);
@@ -208,7 +228,7 @@ double Search::default_us(int launch, const Point& point) {
 
 void Search::screen() {
   for (const Point& point : plan_.points) {
-    const SurveyRecord survey = surveyed(point);
+    const SurveyRecord survey = surveyed(point, kScreenLaunch);
     if (!checked(kScreenLaunch, point, kDefault)) continue;
     const LaunchRecord* const launch = journal_.recording().find_launch(kScreenLaunch);
     const ChannelFacts facts{nccl_version_, plan_.ranks, launch->comm_channels,
@@ -261,7 +281,7 @@ std::vector<Configuration> Search::promising(const Point& point) const {
 std::vector<Search::Judged> Search::everything() {
   std::vector<Judged> all;
   for (const Point& point : plan_.points) all.push_back({point, promising(point)});
-  find_switches(all);
+  find_switches(kScreenLaunch, all);
   return all;
 }
 
@@ -286,30 +306,57 @@ std::vector<Search::Judged> Search::choose() {
     const Judged& low = at_points[i];
     const Judged& high = at_points[i + 1];
     if (low.point.collective != high.point.collective) continue;
-    Judged middle{between(low.point, high.point, plan_.ranks, plan_.element_bytes), low.picks};
-    for (const Configuration& pick : high.picks) {
-      if (std::find(middle.picks.begin(), middle.picks.end(), pick) == middle.picks.end()) {
-        middle.picks.push_back(pick);
-      }
-    }
-    std::erase_if(middle.picks,
-                  [&](const Configuration& pick) { return !machine_.knows(middle.point, pick); });
-    const bool inside = low.point < middle.point && middle.point < high.point;
-    if (inside && !middle.picks.empty()) all.push_back(std::move(middle));
+    if (auto middle = halfway(low, high)) all.push_back(std::move(*middle));
   }
-  find_switches(all);
+  find_switches(kScreenLaunch, all);
+  return all;
+}
+
+// What either end would have, between them; nothing where there is none, or no size.
+std::optional<Search::Judged> Search::halfway(const Judged& low, const Judged& high) const {
+  Judged middle{between(low.point, high.point, plan_.ranks, plan_.element_bytes), low.picks};
+  for (const Configuration& pick : high.picks) {
+    if (std::find(middle.picks.begin(), middle.picks.end(), pick) == middle.picks.end()) {
+      middle.picks.push_back(pick);
+    }
+  }
+  std::erase_if(middle.picks,
+                [&](const Configuration& pick) { return !machine_.knows(middle.point, pick); });
+  const bool inside = low.point < middle.point && middle.point < high.point;
+  if (!inside || middle.picks.empty()) return std::nullopt;
+  return middle;
+}
+
+// Bisection of the limits of rules: halfway again between a win, as `launch` left it, and its
+// neighbour where nothing of it wins. For the launches after that.
+std::vector<Search::Judged> Search::edges(int launch) {
+  std::vector<Judged> all;
+  const std::vector<JudgedPoint> seen = judge_points(journal_.recording(), launch);
+  for (std::size_t i = 0; i + 1 < seen.size(); ++i) {
+    const Judged low{seen[i].point, wins_at(seen[i])};
+    const Judged high{seen[i + 1].point, wins_at(seen[i + 1])};
+    if (low.point.collective != high.point.collective) continue;
+    if (have_one_in_common(low.picks, high.picks)) continue;
+    if (static_cast<double>(high.point.nbytes) < kSharp * static_cast<double>(low.point.nbytes)) {
+      continue;
+    }
+    auto middle = halfway(low, high);
+    if (!middle) continue;
+    find_switches(launch + 1, {low, *middle, high});
+    all.push_back(std::move(*middle));
+  }
   return all;
 }
 
 // Where NCCL's own choice changes between two judged points, to the byte: a rule names what it is
 // instead of.
-void Search::find_switches(const std::vector<Judged>& judged) {
+void Search::find_switches(int launch, const std::vector<Judged>& judged) {
   for (std::size_t i = 0; i + 1 < judged.size(); ++i) {
     const auto& [point, picks] = judged[i];
     const auto& [next, next_picks] = judged[i + 1];
     if (point.collective != next.collective || (picks.empty() && next_picks.empty())) continue;
-    const Choice own = surveyed(point).own;
-    const Choice next_own = surveyed(next).own;
+    const Choice own = surveyed(point, launch).own;
+    const Choice next_own = surveyed(next, launch).own;
     if (own == next_own) continue;
     const bool known = std::any_of(journal_.recording().switches.begin(),
                                    journal_.recording().switches.end(), [&](const SwitchRecord& s) {
@@ -317,10 +364,10 @@ void Search::find_switches(const std::vector<Judged>& judged) {
                                             s.point.collective == point.collective;
                                    });
     if (known) continue;
-    if (running_launch_ < 0) need_launch(kScreenLaunch);
+    if (running_launch_ < 0) need_launch(launch);
     Point low = point;
     Point high = next;
-    SurveyRecord at_high = surveyed(next);
+    SurveyRecord at_high = surveyed(next, launch);
     while (true) {
       const Point middle = between(low, high, plan_.ranks, plan_.element_bytes);
       if (middle <= low || middle >= high) break;
@@ -375,11 +422,11 @@ bool Search::budget_is_spent() const {
   return plan_.budget_s > 0 && elapsed.count() > plan_.budget_s;
 }
 
-double Search::judging_s(const std::vector<Judged>& judged) {
+double Search::judging_s(int launch, const std::vector<Judged>& judged) {
   double all_s = 0;
   for (const auto& [point, picks] : judged) {
     for (const Mode mode : kModes) {
-      const double us = default_us(kFirstJudgingLaunch, point);
+      const double us = default_us(launch, point);
       const int pairs = mode == Mode::graph ? plan_.pairs : eager_pairs(plan_);
       all_s += expected_s(mode, picks.size() + 2, pairs, us);
     }
@@ -405,6 +452,17 @@ std::vector<Search::Judged> Search::unsettled(int launch, const std::vector<Judg
   return left;
 }
 
+int Search::looks_before(int launch, const Point& point) const {
+  std::set<int> launches;
+  for (const SampleRecord& record : journal_.recording().samples) {
+    if (record.phase == Phase::validate && record.mode == Mode::graph && record.point == point &&
+        record.launch < launch) {
+      launches.insert(record.launch);
+    }
+  }
+  return static_cast<int>(launches.size());
+}
+
 void Search::judge(int launch, const std::vector<Judged>& judged) {
   warm_up(launch, judged);
   const bool nothing_picked = std::all_of(judged.begin(), judged.end(),
@@ -414,9 +472,9 @@ void Search::judge(int launch, const std::vector<Judged>& judged) {
     for (const Configuration& pick : picks) {
       if (checked(launch, point, pick)) arms.push_back(pick);
     }
-    // The null run, and what bounds eager calls, are known by the first look; the null run beside
+    // The null run, and what bounds eager calls, are known by the first looks; the null run beside
     // points that have picks by less.
-    const bool early = launch < kFirstJudgingLaunch + kFirstLook;
+    const bool early = looks_before(launch, point) < kFirstLook;
     if (arms.empty() && (nothing_picked || launch < kFirstJudgingLaunch + kNullLaunches)) {
       sample(launch, Phase::validate, Mode::graph, point, plan_.pairs, {}, true);
     }

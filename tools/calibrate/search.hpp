@@ -8,13 +8,15 @@
 //                 pick remains
 //   3. judge      launches 4..: the pick against NCCL's own choice, at every point and halfway
 //                 between; beside it NCCL's own choice once more (the null run), and eager calls.
-//                 What is settled after kFirstLook launches is not measured in the rest of them
+//                 What is settled after kFirstLook launches is not measured in the rest of them,
+//                 which look, too, halfway again between a win and what is none
 //
 // Everything goes through the journal: what it already holds is not measured again.
 #pragma once
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "tools/calibrate/journal.hpp"
@@ -46,14 +48,18 @@ class Search {
   [[nodiscard]] std::vector<Configuration> promising(const Point& point) const;
   [[nodiscard]] std::vector<Judged> choose();
   [[nodiscard]] std::vector<Judged> everything();
-  void find_switches(const std::vector<Judged>& judged);
+  [[nodiscard]] std::optional<Judged> halfway(const Judged& low, const Judged& high) const;
+  [[nodiscard]] std::vector<Judged> edges(int launch);
+  // `launch`, here and below, is started where processes are needed and none run.
+  void find_switches(int launch, const std::vector<Judged>& judged);
   void judge(int launch, const std::vector<Judged>& judged);
+  [[nodiscard]] int looks_before(int launch, const Point& point) const;
   [[nodiscard]] std::vector<Judged> unsettled(int launch, const std::vector<Judged>& judged) const;
   [[nodiscard]] bool budget_is_spent() const;
-  [[nodiscard]] double judging_s(const std::vector<Judged>& judged);
+  [[nodiscard]] double judging_s(int launch, const std::vector<Judged>& judged);
 
   void need_launch(int launch);
-  const SurveyRecord& surveyed(const Point& point);
+  const SurveyRecord& surveyed(const Point& point, int launch);
   bool checked(int launch, const Point& point, const Configuration& configuration);
   // False where it failed: then none of these arms is proposed any more.
   bool sample(int launch, Phase phase, Mode mode, const Point& point, int pairs,

@@ -44,10 +44,15 @@ void judge_files(const Facts& facts, Findings& findings) {
   }
 }
 
+// A variable names it, and it is not the Python package, which PyTorch takes anyway.
 bool forces_an_image(const NcclLibrary& library) {
-  return std::any_of(library.found_by.begin(), library.found_by.end(), [](const std::string& how) {
-    return how.ends_with("SO_PATH") || how == "LD_PRELOAD";
-  });
+  const auto found_by = [&](auto how) {
+    return std::any_of(library.found_by.begin(), library.found_by.end(), how);
+  };
+  return found_by([](const std::string& how) {
+           return how.ends_with("SO_PATH") || how == "LD_PRELOAD";
+         }) &&
+         !found_by([](const std::string& how) { return how.starts_with("Python"); });
 }
 
 void judge_conflicts(const Facts& facts, Findings& findings) {

@@ -6,6 +6,7 @@
 
 #include "tools/common/table.hpp"
 #include "tools/doctor/report.hpp"
+#include "tools/policy/rule_text.hpp"
 #include "vernier/nccl_version.hpp"
 
 namespace vernier::doctor {
@@ -78,7 +79,8 @@ std::string gpudirect_text(const Facts& facts) {
   table.add(
       {"locked memory", bytes_text(gdr.memlock_bytes) + (gdr.ipc_lock ? ", CAP_IPC_LOCK" : "")});
   table.add({"/dev/infiniband",
-             shown(gdr.infiniband_files, fmt::format("{} files", gdr.infiniband_files.value.size()),
+             shown(gdr.infiniband_files,
+                   count_of(static_cast<std::int64_t>(gdr.infiniband_files.value.size()), "file"),
                    "absent")});
   table.add({"/dev/shm", bytes_text(gdr.shm_bytes)});
   table.add({"SHARP", sharp_text(facts)});

@@ -204,6 +204,7 @@ class LogCalls {
 
 CallAccount row_of(const profile::Row& from, const Policy* policy) {
   CallAccount row;
+  row.profiled = true;
   row.ranks = from.ranks;
   row.nodes = from.nodes;
   row.operation = from.operation;

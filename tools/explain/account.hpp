@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -51,7 +52,8 @@ struct CommunicatorAccount {
 };
 
 struct CallAccount {
-  int ranks = 0;  // 0, as nodes: not told
+  bool profiled = false;  // of a profile; else of the logs
+  int ranks = 0;          // 0, as nodes: not told
   int nodes = 0;
   std::string operation;                // empty: not told
   std::optional<std::uint64_t> nbytes;  // as a policy counts them
@@ -63,6 +65,9 @@ struct CallAccount {
   // Why that is not what ran: a word of reason.hpp, or symmetric-path, copy-engine, other-tuner,
   // no-plugin, no-policy-text (the plugin ran; --policy says what it asked), not-told.
   std::string reason;
+
+  // A log and a profile of one job tell of the same calls: what is counted is this.
+  [[nodiscard]] auto kind() const { return std::tie(ranks, nodes, operation, nbytes); }
 };
 
 struct Account {

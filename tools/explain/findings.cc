@@ -8,6 +8,7 @@
 #include <set>
 
 #include "tools/explain/judge.hpp"
+#include "tools/policy/rule_text.hpp"
 
 namespace vernier::joblog {
 namespace {
@@ -91,17 +92,17 @@ void compare_digests(const JobEvidence& evidence, std::vector<std::string>& note
 }
 
 void judge_calls(const std::vector<CallAccount>& calls, std::vector<std::string>& findings) {
-  std::map<std::string, std::size_t> aside;
+  std::map<std::string, std::set<decltype(calls.front().kind())>> aside;
   for (const CallAccount& call : calls) {
     if (call.asked.empty() || call.reason == "applied" || call.reason == "mode" ||
         call.reason == "batch-invariant") {
       continue;
     }
-    ++aside[call.reason];
+    aside[call.reason].insert(call.kind());
   }
-  for (const auto& [reason, count] : aside) {
+  for (const auto& [reason, kinds] : aside) {
     findings.push_back(fmt::format("{} of calls did not run as the policy asks: {}",
-                                   count == 1 ? "1 kind" : fmt::format("{} kinds", count), reason));
+                                   count_of(kinds.size(), "kind"), reason));
   }
 }
 

@@ -68,7 +68,8 @@ std::string communicator_text(const CommunicatorAccount& communicator) {
 
 std::string calls_text(const Account& account) {
   using enum Table::Align;
-  Table table({{"collective", left},
+  Table table({{"from", left},
+               {"collective", left},
                {"bytes", right},
                {"ranks", right},
                {"nodes", right},
@@ -80,7 +81,7 @@ std::string calls_text(const Account& account) {
                {"reason", left}});
   std::set<std::string> reasons;
   for (const CallAccount& call : account.calls) {
-    table.add({call.operation.empty() ? "?" : call.operation,
+    table.add({call.profiled ? "profile" : "log", call.operation.empty() ? "?" : call.operation,
                call.nbytes ? format_bytes(*call.nbytes) : "?", known(call.ranks), known(call.nodes),
                call.captured ? "yes" : "", count_or_blank(call.calls), count_or_blank(call.lines),
                call.ran.empty() && find_collective(call.operation) ? "?" : call.ran, call.asked,
@@ -140,7 +141,8 @@ Json json_of_sequence(const SequenceCheck& check) {
 }
 
 Json json_of_call(const CallAccount& call) {
-  return {{"collective", or_null(call.operation)},
+  return {{"from", call.profiled ? "profile" : "log"},
+          {"collective", or_null(call.operation)},
           {"bytes", call.nbytes ? Json(*call.nbytes) : Json()},
           {"ranks", or_null(call.ranks)},
           {"nodes", or_null(call.nodes)},
@@ -160,10 +162,13 @@ std::string verdict_of(const Account& account, const Matters& matters) {
     return text + fmt::format("{} {} to look at.", account.findings.size(),
                               account.findings.size() == 1 ? "finding" : "findings");
   }
-  const auto applied =
-      std::count_if(account.calls.begin(), account.calls.end(),
-                    [](const CallAccount& call) { return call.reason == "applied"; });
-  if (applied > 0) text += fmt::format("{} kinds of calls run what the policy asks. ", applied);
+  std::set<decltype(account.calls.front().kind())> applied;
+  for (const CallAccount& call : account.calls) {
+    if (call.reason == "applied") applied.insert(call.kind());
+  }
+  if (!applied.empty()) {
+    text += fmt::format("{} of calls run what the policy asks. ", count_of(applied.size(), "kind"));
+  }
   return text + "Nothing was found wrong.";
 }
 
