@@ -84,6 +84,17 @@ TEST_F(BadConditions, AReadOnlyDirectoryMeansNoRecording) {
   expect_inert("nothing is recorded: /proc/self/profile-");
 }
 
+// For a second communicator too, which asks again.
+TEST_F(BadConditions, WithoutCudaSampledCallsAreCountedAndTheReasonIsSaid) {
+  setenv("NCCL_VERNIER_PROFILE", "sampled:1", 1);
+  use();
+  (void)host_->init(2, "tp", 1, 2, 0, log);
+  EXPECT_NE(warnings().find("calls are counted, not timed: no libcuda.so.1 with CUDA 12"),
+            std::string::npos)
+      << warnings();
+  EXPECT_EQ(find(read(), "allreduce", 8).calls, 10u);
+}
+
 // As on a full disk: no byte can be written any more.
 TEST_F(BadConditions, AFullDiskKeepsTheOldFileAndNothingIsLostOnceThereIsRoom) {
   signal(SIGXFSZ, SIG_IGN);

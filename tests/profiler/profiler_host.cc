@@ -65,7 +65,7 @@ class HostOf : public ProfilerHost {
       nodes.push_back({call, kernel, start_api(context, call)});
       stop(nodes.back().parent);
     }
-    launch(context, group);
+    for (int i = 0; i < launches; ++i) launch(context, group);
     for (const HostGraphNode& node : nodes) start_kernel(context, node);
     stop(group);
   }
@@ -170,7 +170,7 @@ class HostOf : public ProfilerHost {
     void* handle = nullptr;
     if constexpr (kAbi >= 5) {
       Descr event = descriptor(ncclProfileKernelLaunch, group);
-      event.kernelLaunch.stream = nullptr;  // the default stream
+      event.kernelLaunch.stream = stream;
       handle = start(context, event);
     }
     on_launch();
@@ -277,8 +277,8 @@ std::unique_ptr<ProfilerHost> make(void* library, const char* symbol) {
 
 void ProfilerHost::close() { dlclose(library_); }
 
-std::unique_ptr<ProfilerHost> ProfilerHost::open(int abi) {
-  void* const library = dlopen(VERNIER_PROFILER_FILE, RTLD_NOW | RTLD_LOCAL);
+std::unique_ptr<ProfilerHost> ProfilerHost::open(int abi, const char* file) {
+  void* const library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw std::runtime_error(dlerror());
   switch (abi) {
     case 1:

@@ -41,7 +41,8 @@ class ProfilerHost {
  public:
   virtual ~ProfilerHost() = default;
   // Loads the plugin and takes its symbol `ncclProfiler_v<abi>`.
-  [[nodiscard]] static std::unique_ptr<ProfilerHost> open(int abi);
+  [[nodiscard]] static std::unique_ptr<ProfilerHost> open(int abi,
+                                                          const char* file = VERNIER_PROFILER_FILE);
   // dlclose, as NCCL does with its last communicator.
   void close();
 
@@ -73,6 +74,10 @@ class ProfilerHost {
 
   // What a launch does between its two events.
   std::function<void()> on_launch = [] {};
+  // Where launches go; null is the default stream.
+  void* stream = nullptr;
+  // Of each group.
+  int launches = 1;
   // Whether a kernel's event comes before that of its launch. NCCL 2.28.9 tells of it after
   // (measured); other releases may not.
   bool kernel_before_launch = false;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <functional>
 #include <thread>
+#include <utility>
 
 #include "tests/profiler/profiler_test.hpp"
 #include "tests/profiler/stub_cuda.hpp"
@@ -82,6 +83,17 @@ TEST_F(Sampling, TimesEagerLaunches) {
               20'000 * 0.032);
 }
 
+TEST_F(Sampling, BothTimestampsAreOnTheStreamOfTheirLaunch) {
+  start("sampled:1");
+  int streams[2];
+  for (int& stream : streams) {
+    host_->stream = &stream;
+    host_->on_launch = [&] { EXPECT_EQ(cuda_->last_stream(), &stream) << "the first"; };
+    call(8);
+    EXPECT_EQ(cuda_->last_stream(), &stream) << "the second";
+  }
+}
+
 TEST_F(Sampling, TimesOneLaunchInN) {
   start("sampled:10");
   for (int i = 0; i < 1000; ++i) call(8);
@@ -102,6 +114,21 @@ TEST_F(Sampling, TheFirstLaunchAfterAGapIsApart) {
   std::uint64_t after_gap = 0;
   for (const auto& [lower_ns, count] : kernel.after_gap_ns) after_gap += count;
   EXPECT_GE(after_gap, 2u);
+}
+
+// Captured or not: it comes after whatever took the other kind so long.
+TEST_F(Sampling, ALaunchAfterOneOfTheOtherKindIsAfterAGapAndTheNextIsNot) {
+  start("sampled:1");
+  for (int i = 0; i < 512; ++i) {
+    call(8, true);
+    call(9);
+  }
+  const profile::Kernel first = find(read_until(at_least(512)), "allreduce", 9).kernels.at(0);
+  EXPECT_EQ(profile::samples_of(first.after_gap_ns), 512u);
+  EXPECT_EQ(profile::samples_of(first.latency_ns), 0u);
+  for (int i = 0; i < 100; ++i) call(10);  // some find a place, which all had such a launch
+  const profile::Kernel next = find(read_until(at_least(512 + 20)), "allreduce", 10).kernels.at(0);
+  EXPECT_GT(profile::samples_of(next.latency_ns), profile::samples_of(next.after_gap_ns));
 }
 
 TEST_F(Sampling, AKernelMayBeToldBeforeOrAfterItsLaunch) {
@@ -158,10 +185,12 @@ TEST_F(Sampling, AReplayUnderWayIsNotReadAndItsEndIs) {
   call(8, true);
   cuda_->replay(30'000);
   (void)read_until(at_least(1));
-  cuda_->begin_replay();
-  let_it_read();
-  host_->finalize(context_);
-  EXPECT_EQ(samples(read()), 1u) << "the new start, the old stop";
+  for (const std::uint64_t after_ns : {0, 5'000}) {  // in the tick of the old stop, and later
+    cuda_->begin_replay(after_ns);
+    let_it_read();
+    host_->finalize(context_);
+    EXPECT_EQ(samples(read()), 1u) << "the new start, the old stop";
+  }
   cuda_->advance_ns(10'000'000);
   cuda_->replay(30'000);
   const profile::Profile profile = read_until(at_least(2));
@@ -169,6 +198,53 @@ TEST_F(Sampling, AReplayUnderWayIsNotReadAndItsEndIs) {
   for (const auto& [lower_ns, count] :
        find(profile, "allreduce", 8, true).kernels.at(0).latency_ns) {
     EXPECT_NEAR(static_cast<double>(lower_ns), 30'000, 2'000);
+  }
+}
+
+// Where another launch had its place before, whose times are still there.
+TEST_F(Sampling, AnEagerLaunchUnderWayIsNotReadAndItsEndIs) {
+  start("sampled:1");
+  for (int i = 0; i < 1024; ++i) call(8);
+  ASSERT_EQ(samples(read_until(at_least(1024))), 1024u);
+  cuda_->stall();
+  call(9);
+  let_it_read();
+  host_->finalize(context_);
+  EXPECT_EQ(samples(read()), 1024u);
+  cuda_->go_on(50'000);
+  const profile::Profile profile = read_until(at_least(1025));
+  ASSERT_EQ(samples(profile), 1025u);
+  const profile::Kernel& kernel = find(profile, "allreduce", 9).kernels.at(0);
+  const auto& latency = kernel.latency_ns.empty() ? kernel.after_gap_ns : kernel.latency_ns;
+  EXPECT_NEAR(static_cast<double>(profile::percentile_ns(latency, 0.5)), 50'000, 50'000 * 0.032);
+}
+
+// The GPU's timer may be set.
+TEST_F(Sampling, AnEagerLaunchThatEndsBeforeItBeginsHasNoTime) {
+  host_->on_launch = [this] { cuda_->advance_ns(-std::uint64_t{20'000}); };
+  start("sampled:1");
+  call(8);
+  let_it_read();
+  host_->finalize(context_);
+  EXPECT_EQ(samples(read()), 0u);
+}
+
+// By a plugin that pauses between two readings, while replays go on.
+TEST_F(Sampling, NoTimeIsThatOfTwoReplays) {
+  host_ = ProfilerHost::open(5, VERNIER_SLOW_READER_FILE);
+  start("sampled:1");
+  call(8, true);
+  for (int i = 0; i < 200; ++i) {
+    cuda_->replay(30'000);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const profile::Profile profile = read_until(at_least(1));
+  EXPECT_GT(profile.torn_samples, 0u);
+  const profile::Kernel& kernel = find(profile, "allreduce", 8, true).kernels.at(0);
+  for (const auto* const latency : {&kernel.latency_ns, &kernel.after_gap_ns}) {
+    for (const auto& [lower_ns, count] : *latency) {
+      EXPECT_NEAR(static_cast<double>(lower_ns), 30'000, 2'000) << count << " samples";
+    }
   }
 }
 
@@ -194,16 +270,73 @@ TEST_F(Sampling, TheTickOfTheGpusTimerIsTold) {
   EXPECT_EQ(read_until(at_least(1)).timer_tick_ns, 32u);
 }
 
-TEST_F(Sampling, WhereTheKernelCannotBeLoadedCallsAreCountedAndTheReasonIsSaid) {
-  cuda_->refuse_modules(222);
+struct Refusal {
+  const char* function;  // empty: there is no context
+  const char* reason;
+};
+void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.reason; }
+
+class SamplingRefused : public Sampling, public testing::WithParamInterface<Refusal> {};
+
+TEST_P(SamplingRefused, IsSaidWithTheReasonAndCallsAreCounted) {
+  GetParam().function[0] == '\0' ? cuda_->use_context(0) : cuda_->refuse(GetParam().function);
   start("sampled:1");
+  EXPECT_EQ(host_->mask() & ncclProfileKernelLaunch, 0);
   call(8);
   host_->finalize(context_);
-  EXPECT_NE(warnings().find("calls are counted, not timed: loading the kernel that reads the GPU's "
-                            "timer failed (CUDA error 222)"),
+  EXPECT_NE(warnings().find(std::string("calls are counted, not timed: ") + GetParam().reason),
             std::string::npos)
       << warnings();
-  EXPECT_EQ(find(read(), "allreduce", 8).calls, 1u);
+  const profile::Profile profile = read();
+  EXPECT_EQ(find(profile, "allreduce", 8).calls, 1u);
+  EXPECT_EQ(profile.mode, "counts");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cuda, SamplingRefused,
+    testing::Values(
+        Refusal{"", "no CUDA context is current"},
+        Refusal{"cuModuleLoadData",
+                "loading the kernel that reads the GPU's timer failed (CUDA error 222)"},
+        Refusal{"cuModuleGetFunction", "finding the kernel that reads the GPU's timer failed"},
+        Refusal{"cuMemHostRegister_v2", "giving the GPU access to memory of the host failed"},
+        Refusal{"cuMemHostGetDevicePointer_v2",
+                "giving the GPU access to memory of the host failed"},
+        Refusal{"cuStreamCreate", "making a stream failed"},
+        Refusal{"cuLaunchKernel", "the kernel that reads the GPU's timer wrote nothing"},
+        Refusal{"cuStreamSynchronize", "running the kernel that reads the GPU's timer failed"}),
+    [](const auto& refusal) {
+      const std::string function = refusal.param.function;
+      return function.empty() ? std::string("NoContext") : function;
+    });
+
+TEST_F(Sampling, ALaunchWhoseStartIsRefusedIsNotTimedAndItsPlaceIsUsedAgain) {
+  start("sampled:1");
+  cuda_->refuse("cuLaunchKernel");
+  for (int i = 0; i < 1024; ++i) call(8, true);
+  cuda_->refuse(nullptr);
+  call(9);
+  const profile::Profile profile = read_until(at_least(1));
+  EXPECT_EQ(samples(profile), 1u);
+  EXPECT_EQ(profile.unsampled, 1024u);
+  EXPECT_TRUE(find(profile, "allreduce", 9).kernels.at(0).positions.empty());
+}
+
+// When the GPU writes the start of one whose stop was refused, nobody knows.
+TEST_F(Sampling, ALaunchWhoseStopIsRefusedIsNotTimedAndItsPlaceIsNotUsedAgain) {
+  start("sampled:1");
+  const auto time_it = std::exchange(host_->on_launch, [this] { cuda_->refuse("cuLaunchKernel"); });
+  for (int i = 0; i < 1024; ++i) {
+    call(8);
+    cuda_->refuse(nullptr);
+  }
+  host_->on_launch = time_it;
+  call(9);
+  let_it_read();
+  host_->finalize(context_);
+  const profile::Profile profile = read();
+  EXPECT_EQ(samples(profile), 0u);
+  EXPECT_EQ(profile.unsampled, 1025u);
 }
 
 TEST_F(Sampling, ALaunchOfSeveralCallsIsNobodys) {
@@ -215,6 +348,15 @@ TEST_F(Sampling, ALaunchOfSeveralCallsIsNobodys) {
   EXPECT_FALSE(find(profile, "allreduce", 10).kernels.at(0).latency_ns.empty() &&
                find(profile, "allreduce", 10).kernels.at(0).after_gap_ns.empty());
   EXPECT_EQ(profile.mixed_samples, 1u);
+}
+
+TEST_F(Sampling, ASecondLaunchOfAGroupIsNotTimed) {
+  host_->launches = 2;
+  start("sampled:1");
+  host_->group(context_, {{.count = 8}}, {});
+  const profile::Profile profile = read_until(at_least(1));
+  EXPECT_EQ(samples(profile), 1u);
+  EXPECT_EQ(profile.mixed_samples, 0u);
 }
 
 // Torch's sends and receives.

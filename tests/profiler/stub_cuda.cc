@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -17,11 +18,16 @@ constexpr int kRelaxed = 2;
 constexpr std::uint64_t kTickNs = 32;
 
 std::mutex mutex;
-std::uint64_t now_ns = 1'000'000;
+std::uint64_t now_ns = 1'000'001;  // no tick of 0
+std::uint64_t launches = 0;
+void* stream_of_last_launch = nullptr;
 // Where captured kernels write, in order: start, stop, start, stop ...
 std::vector<std::uint64_t*> captured;
 std::atomic<bool> capturing = false;
-std::atomic<int> refused_result = 0;
+// Where those write that wait, in order.
+std::vector<std::uint64_t*> stalled;
+bool stalling = false;
+std::string refused;
 std::atomic<bool> global_capture = false;
 std::atomic<int> violations = 0;
 std::atomic<int> context = 1;
@@ -44,6 +50,11 @@ void touch() {
   if (life.over) std::abort();
   const std::lock_guard lock(mutex);
   if (global_capture && capture_modes[std::this_thread::get_id()] != kRelaxed) ++violations;
+}
+
+int result_of(const char* function) {
+  const std::lock_guard lock(mutex);
+  return refused == function ? vernier::profiler_test::kRefused : kSuccess;
 }
 
 // As a GPU does, at whatever moment somebody reads.
@@ -73,13 +84,14 @@ EXPORT int cuStreamGetCaptureInfo_v2(void*, int* status, std::uint64_t* id, void
 
 EXPORT int cuStreamCreate(void** stream, unsigned) {
   touch();
+  if (const int result = result_of("cuStreamCreate")) return result;
   *stream = new int;
   return kSuccess;
 }
 
 EXPORT int cuStreamSynchronize(void*) {
   touch();
-  return kSuccess;
+  return result_of("cuStreamSynchronize");
 }
 
 EXPORT int cuStreamDestroy_v2(void* stream) {
@@ -91,36 +103,45 @@ EXPORT int cuStreamDestroy_v2(void* stream) {
 EXPORT int cuModuleLoadData(void** module, const void*) {
   touch();
   *module = &life;
-  return refused_result;
+  return result_of("cuModuleLoadData");
 }
 
 EXPORT int cuModuleGetFunction(void** function, void*, const char*) {
   touch();
   *function = &life;
-  return kSuccess;
+  return result_of("cuModuleGetFunction");
 }
 
 EXPORT int cuMemHostRegister_v2(void*, std::size_t, unsigned) {
   touch();
-  return kSuccess;
+  return result_of("cuMemHostRegister_v2");
 }
 
 EXPORT int cuMemHostGetDevicePointer_v2(std::uint64_t* pointer, void* memory, unsigned) {
   touch();
   *pointer = reinterpret_cast<std::uintptr_t>(memory);
-  return kSuccess;
+  return result_of("cuMemHostGetDevicePointer_v2");
 }
 
-// The kernel that writes the timer: now, or whenever its graph is replayed. A capture does not mind
-// a launch.
+// The kernel that writes the timer: now, once its stream goes on, or whenever its graph is
+// replayed. A capture does not mind a launch. Two are several ticks apart, and never as many as the
+// next two.
 EXPORT int cuLaunchKernel(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
-                          unsigned, void*, void** arguments, void**) {
+                          unsigned, void* stream, void** arguments, void**) {
   if (life.over) std::abort();
+  if (const int result = result_of("cuLaunchKernel")) return result;
   const std::lock_guard lock(mutex);
   const auto address = *static_cast<const std::uint64_t*>(arguments[0]);
   auto* const slot = reinterpret_cast<std::uint64_t*>(static_cast<std::uintptr_t>(address));
-  now_ns += kTickNs;
-  capturing ? captured.push_back(slot) : write_timer(slot);
+  now_ns += (2 + launches++ % 2) * kTickNs;
+  stream_of_last_launch = stream;
+  if (capturing) {
+    captured.push_back(slot);
+  } else if (stalling) {
+    stalled.push_back(slot);
+  } else {
+    write_timer(slot);
+  }
   return kSuccess;
 }
 
@@ -131,19 +152,35 @@ void advance(std::uint64_t by_ns) {
   now_ns += by_ns;
 }
 
-void replay(std::uint64_t duration_ns) {
-  const std::lock_guard lock(mutex);
-  for (std::size_t i = 0; i + 1 < captured.size(); i += 2) {
+void run(const std::vector<std::uint64_t*>& slots, std::uint64_t duration_ns) {
+  for (std::size_t i = 0; i + 1 < slots.size(); i += 2) {
     now_ns += 5'000;
-    write_timer(captured[i]);
+    write_timer(slots[i]);
     now_ns += duration_ns;
-    write_timer(captured[i + 1]);
+    write_timer(slots[i + 1]);
   }
 }
 
-void begin_replay() {
+void replay(std::uint64_t duration_ns) {
   const std::lock_guard lock(mutex);
-  now_ns += 5'000;
+  run(captured, duration_ns);
+}
+
+void stall() {
+  const std::lock_guard lock(mutex);
+  stalling = true;
+}
+
+void go_on(std::uint64_t duration_ns) {
+  const std::lock_guard lock(mutex);
+  run(stalled, duration_ns);
+  stalled.clear();
+  stalling = false;
+}
+
+void begin_replay(std::uint64_t after_ns) {
+  const std::lock_guard lock(mutex);
+  now_ns += after_ns;
   for (std::size_t i = 0; i < captured.size(); i += 2) write_timer(captured[i]);
 }
 
@@ -152,11 +189,20 @@ void capture_globally(bool on) { global_capture = on; }
 int count_violations() { return violations; }
 void use_context(int number) { context = number; }
 void capture(std::uint64_t id) { capture_id = id; }
-void refuse_modules(int result) { refused_result = result; }
+
+void refuse(const char* function) {
+  const std::lock_guard lock(mutex);
+  refused = function == nullptr ? "" : function;
+}
+
+void* last_stream() {
+  const std::lock_guard lock(mutex);
+  return stream_of_last_launch;
+}
 
 }  // namespace
 
 EXPORT const vernier::profiler_test::StubCuda stub_cuda;
 const vernier::profiler_test::StubCuda stub_cuda = {
-    advance,          replay,      begin_replay, capture_launches, capture_globally,
-    count_violations, use_context, capture,      refuse_modules};
+    advance,          replay,           begin_replay, stall,   go_on,  capture_launches,
+    capture_globally, count_violations, use_context,  capture, refuse, last_stream};

@@ -19,7 +19,7 @@ class Nvml {
 
   [[nodiscard]] std::optional<std::string> driver_version() const;
   [[nodiscard]] Device find(const std::string& pci_bus_id) const;  // nullptr: unknown
-  // Links that are up, and their NVLink version; nullopt where the GPU has none.
+  // Links that are up, and their version (nvmlNvlinkVersion_t); nullopt where the GPU has none.
   struct Links {
     int active;
     int version;

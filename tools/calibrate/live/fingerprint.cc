@@ -62,7 +62,11 @@ int attribute(int ordinal, int which) {
 std::string links_text() {
   const std::optional<Nvml::Links> links = nvml().nvlinks(nvml_at(0));
   if (!links) return "PCIe, no NVLink seen";
-  return fmt::format("NVLink {}, {} links a GPU", links->version, links->active);
+  // NVML counts versions, nvmlNvlinkVersion_t: 6 is 4.0.
+  constexpr std::array kVersions = {"?", "1.0", "2.0", "2.2", "3.0", "3.1", "4.0", "5.0", "6.0"};
+  const auto version = static_cast<std::size_t>(links->version);
+  return fmt::format("NVLink {}, {} links a GPU",
+                     version < kVersions.size() ? kVersions[version] : kVersions[0], links->active);
 }
 
 std::string p2p_text(int gpus) {
