@@ -107,10 +107,23 @@ CommunicatorAccount account_of(const JobLog& log, const std::vector<std::size_t>
   return account;
 }
 
+// --policy; else that of a profile, where the logs tell of the same one and of no other.
+const Policy* policy_of_logs(const JobEvidence& evidence) {
+  if (evidence.policy) return &*evidence.policy;
+  std::set<std::string> ran;
+  for (const Member& member : evidence.log.members()) {
+    if (member.tuner && !member.tuner->digest.empty()) ran.insert(member.tuner->digest);
+  }
+  for (const ProfiledJob& job : evidence.profiles) {
+    if (job.policy && ran == std::set{digest(*job.policy)}) return &*job.policy;
+  }
+  return nullptr;
+}
+
 // Rows of the logs: calls of the same shape and size, and what ran for them.
 class LogCalls {
  public:
-  LogCalls(const JobEvidence& evidence) : log_(evidence.log), policy_(evidence.policy) {}
+  LogCalls(const JobEvidence& evidence) : log_(evidence.log), policy_(policy_of_logs(evidence)) {}
 
   std::vector<CallAccount> rows() {
     for (const auto& [kind, counts] : log_.calls()) add(kind, counts);
@@ -171,7 +184,7 @@ class LogCalls {
     for (const auto& [ran, lines] : counts.runs) {
       call.path = ran.path;
       call.ran = ran.choice;
-      const Verdict verdict = judge(call, tuner, policy_ ? &*policy_ : nullptr);
+      const Verdict verdict = judge(call, tuner, policy_);
       size.runs[{ran.text(), verdict.asked, verdict.reason}][name] += lines;
     }
     if (!counts.observed.empty()) {
@@ -198,7 +211,7 @@ class LogCalls {
   }
 
   const JobLog& log_;
-  const std::optional<Policy>& policy_;
+  const Policy* policy_;
   std::map<std::tuple<int, int, std::string, std::optional<std::uint64_t>>, Size> sizes_;
 };
 
