@@ -76,7 +76,6 @@ TimedLaunch* Sampler::begin(void* stream, bool captured, std::uint32_t position)
     pair.is_captured = captured;
     pair.after_gap = after_gap;
     pair.position = position;
-    pair.last_start_ns = 0;
     timestamps_.clear(start_slot(pair));
     timestamps_.clear(start_slot(pair) + 1);
     if (timestamps_.write(start_slot(pair), stream)) return &pair;

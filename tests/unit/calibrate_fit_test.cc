@@ -163,6 +163,32 @@ TEST(MakeRules, EvidenceIsThatOfTheWeakestPoint) {
   EXPECT_EQ(*rules[0].evidence->samples, 128);
 }
 
+TEST(MakeRules, FollowsNcclThroughAllItsChoicesBetweenTwoPoints) {
+  const std::vector<SwitchRecord> switches{
+      {{Collective::allreduce, 1500}, kRingSimple},
+      {{Collective::allreduce, 1200}, {Algorithm::ring, Protocol::ll128}}};
+  // Nobody won instead of the second choice, so nothing says that one would.
+  EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2)}),
+                      point(2048, false, {arm(kTree, 1.2)}, kRingSimple)},
+                     switches),
+            "1024-1199 tree/ll instead of ring/ll\n1500-2048 tree/ll instead of ring/simple\n");
+}
+
+// 2048 goes to ring/ll/8, which is better there; tree/ll reaches up to it, and won there too.
+TEST(MakeRules, EvidenceOfAStretchBetweenPointsIsOfTheSameOwnChoice) {
+  const std::vector<SwitchRecord> switches{{{Collective::allreduce, 1300}, kRingSimple}};
+  const std::vector<Rule> rules =
+      make_rules({point(1024, false, {arm(kTree, 1.3)}),
+                  point(2048, false, {arm(kTree, 1.5), arm(kRing8, 1.6)}, kRingSimple),
+                  point(4096, false, {arm(kRing8, 1.6)}, kRingSimple)},
+                 switches, 4, 1);
+  ASSERT_EQ(rules.size(), 3u) << ranges(rules);
+  EXPECT_EQ(rules[1].min_bytes, 1300u);
+  EXPECT_EQ(rules[1].max_bytes, 2047u);
+  EXPECT_DOUBLE_EQ(*rules[1].evidence->ratio_low, 1.499);
+  EXPECT_EQ(*rules[1].evidence->samples, 64);
+}
+
 // Whatever was judged, the rules are a valid policy, and each covers only points where its
 // configuration did not lose.
 TEST(MakeRules, NeverOverlapNorCoverALoss) {

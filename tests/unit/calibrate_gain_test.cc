@@ -97,6 +97,20 @@ TEST(Gain, LeavesNcclAloneWhereItIsNoiseOrNotWorthIt) {
   EXPECT_NE(verdict_of({{2, 9}, {3, 9}}, 512).find("Nothing can be said"), std::string::npos);
 }
 
+// As those are at which a limit was bisected.
+TEST(Gain, CountsSizesThatOtherLaunchesJudged) {
+  Fit fit = fit_of({{2, 1.9}, {3, 2.0}, {4, 2.1}}, {});
+  JudgedPoint later = fit.points[0];
+  later.point.nbytes = 4096;
+  later.arms[0].graph_saved_us = {{6, 1}, {7, 1}, {8, 1}, {9, 1}};
+  fit.points.insert(fit.points.begin(), later);
+  fit.policy.rules[0].min_bytes = 4096;
+  const Prediction prediction = predict(
+      fit, steps({{workload::Phase::decode, 1, {call(4096, 100), call(8192, 100)}}}), kShape);
+  EXPECT_DOUBLE_EQ(prediction.whole.saved_us.mean, 300);
+  EXPECT_NEAR(prediction.whole.saved_us.high95, 300 + 4.303 * 10 / std::sqrt(3), 0.01);
+}
+
 TEST(Gain, LeavesOutLaunchesThatMissATerm) {
   Fit fit = fit_of({{2, 2}, {3, 2}, {4, 2}}, {{2, 1}, {3, 1}});
   const Prediction prediction = predict(

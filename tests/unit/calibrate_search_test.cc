@@ -177,6 +177,31 @@ struct Wanted {
 
 void PrintTo(const Wanted& wanted, std::ostream* out) { *out << wanted.fabric; }
 
+// In that recording NCCL goes from one choice through a second to a third between two sizes.
+TEST(Search, FindsEveryChangeOfNcclsOwnChoiceNextToACandidate) {
+  const Recording recording = catalog("4x1-tcp");
+  RecordedMachine machine(recording, 1, RecordedMachine::Truth::as_recorded);
+  const Recording drawn = search(recording, machine);
+  std::vector<SurveyRecord> surveys = drawn.surveys;
+  std::sort(surveys.begin(), surveys.end(),
+            [](const auto& a, const auto& b) { return a.point < b.point; });
+  int changes = 0;
+  for (std::size_t i = 0; i + 1 < surveys.size(); ++i) {
+    Choice own = surveys[i].own;
+    const int before = changes;
+    for (const SwitchRecord& found : drawn.switches) {
+      if (found.point.collective != surveys[i].point.collective) continue;
+      if (found.point <= surveys[i].point || surveys[i + 1].point < found.point) continue;
+      EXPECT_NE(found.own, own) << describe(found.point);
+      own = found.own;
+      ++changes;
+    }
+    if (changes == before) continue;
+    EXPECT_EQ(own, surveys[i + 1].own) << describe(surveys[i + 1].point);
+  }
+  EXPECT_GT(changes, 5);
+}
+
 class SearchQuality : public testing::TestWithParam<Wanted> {};
 
 TEST_P(SearchQuality, IsNearTheBestAtAPartOfItsCostAndNeverWorseThanNccl) {

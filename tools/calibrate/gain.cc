@@ -16,7 +16,9 @@ using workload::Workload;
 
 constexpr std::uint64_t kShownTokens[] = {1, 8, 64};
 
-// Adds calls up, launch by launch.
+// Adds calls up, launch by launch: the first that judged each size, the second, and so on. Sizes
+// that limits were bisected at are judged in later launches than the others, and by other
+// processes.
 class Sum {
  public:
   Sum(const Fit& fit, const Shape& shape) : fit_(fit), shape_(shape) {}
@@ -37,9 +39,9 @@ class Sum {
     Gain gain = gain_;
     gain.of = std::move(of);
     std::vector<double> launches;
-    for (const auto& [launch, terms_saved] : saved_us_) {
-      // A launch in which something failed, or was settled before, says nothing of the sum.
-      if (terms_saved.first == terms_) launches.push_back(terms_saved.second);
+    for (const auto& [terms, sum_us] : saved_us_) {
+      // Where something was settled before, a launch says nothing of the sum.
+      if (terms == terms_) launches.push_back(sum_us);
     }
     gain.saved_us = mean_interval(launches);
     return gain;
@@ -66,8 +68,10 @@ class Sum {
       return;
     }
     ++terms_;
+    std::size_t at = 0;
     for (const auto& [launch, saved_us] : launches) {
-      auto& [terms, sum_us] = saved_us_[launch];
+      if (at == saved_us_.size()) saved_us_.emplace_back();
+      auto& [terms, sum_us] = saved_us_[at++];
       ++terms;
       sum_us += calls * saved_us;
     }
@@ -77,7 +81,7 @@ class Sum {
   Shape shape_;
   Gain gain_;
   int terms_ = 0;
-  std::map<int, std::pair<int, double>> saved_us_;  // by launch: terms that it has, and their sum
+  std::vector<std::pair<int, double>> saved_us_;  // of a launch: terms that it has, and their sum
 };
 
 Gain gain_of_step(const Fit& fit, const Shape& shape, const Step& step) {

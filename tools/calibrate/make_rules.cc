@@ -31,7 +31,10 @@ class RuleMaker {
  public:
   RuleMaker(const std::vector<JudgedPoint>& points, const std::vector<SwitchRecord>& switches,
             int ranks, int nodes)
-      : points_(points), switches_(switches), ranks_(ranks), nodes_(nodes) {}
+      : points_(points), switches_(switches), ranks_(ranks), nodes_(nodes) {
+    std::sort(switches_.begin(), switches_.end(),
+              [](const auto& a, const auto& b) { return a.point < b.point; });
+  }
 
   std::vector<Rule> make() {
     std::size_t first = 0;
@@ -99,30 +102,27 @@ class RuleMaker {
     std::erase_if(runs, [](const Run& run) { return run.min_bytes > run.max_bytes; });
   }
 
-  // One rule for each stretch of one own choice.
+  // One rule for each stretch of one own choice. Where it is not known at which size that changes,
+  // what lies between stays with NCCL.
   void cut(const Run& run) {
     std::uint64_t from = run.min_bytes;
-    for (std::size_t i = run.first; i <= run.last; ++i) {
-      const bool at_end = i == run.last;
-      const bool changes = !at_end && points_[i].own != points_[i + 1].own;
-      if (!at_end && !changes) continue;
-      std::uint64_t to = run.max_bytes;
-      std::uint64_t next_from = 0;
-      if (changes) {
-        const SwitchRecord* const found = find_switch(points_[i].point, points_[i + 1].point);
-        to = found != nullptr ? found->point.nbytes - 1 : points_[i].point.nbytes;
-        next_from = found != nullptr ? found->point.nbytes : points_[i + 1].point.nbytes;
-      }
-      add(run, points_[i].own, from, std::min(to, run.max_bytes));
+    Choice own = points_[run.first].own;
+    const auto end_stretch = [&](std::uint64_t to, std::uint64_t next_from, Choice next_own) {
+      add(run, own, from, std::min(to, run.max_bytes));
       from = std::max(next_from, run.min_bytes);
+      own = next_own;
+    };
+    for (std::size_t i = run.first; i < run.last; ++i) {
+      const JudgedPoint& low = points_[i];
+      const JudgedPoint& high = points_[i + 1];
+      for (const SwitchRecord& found : switches_) {
+        if (found.point.collective != low.point.collective || found.point <= low.point) continue;
+        if (high.point < found.point) continue;
+        end_stretch(found.point.nbytes - 1, found.point.nbytes, found.own);
+      }
+      if (own != high.own) end_stretch(low.point.nbytes, high.point.nbytes, high.own);
     }
-  }
-
-  [[nodiscard]] const SwitchRecord* find_switch(const Point& low, const Point& high) const {
-    const auto found = std::find_if(switches_.begin(), switches_.end(), [&](const SwitchRecord& s) {
-      return s.point.collective == low.collective && low < s.point && s.point <= high;
-    });
-    return found == switches_.end() ? nullptr : &*found;
+    add(run, own, from, run.max_bytes);
   }
 
   void add(const Run& run, Choice own, std::uint64_t from, std::uint64_t to) {
@@ -138,42 +138,51 @@ class RuleMaker {
     rule.instead_of = own;
     rule.choice = *configuration.choice;
     if (configuration.channels > 0) rule.channels = configuration.channels;
-    rule.evidence = weakest(run, from, to);
-    rules_.push_back(rule);
+    rule.evidence = weakest(run, own, from, to);
+    if (rule.evidence) rules_.push_back(rule);
   }
 
-  // Of the point where the rule gains least; the samples of all its points.
-  [[nodiscard]] Evidence weakest(const Run& run, std::uint64_t from, std::uint64_t to) const {
-    Evidence evidence;
-    std::int64_t samples = 0;
-    double least = 0;
-    bool inside = false;
-    for (std::size_t i = run.first; i <= run.last; ++i) {
-      const JudgedPoint& judged = points_[i];
-      const JudgedArm* const arm = find_arm(judged, run.configuration);
-      if (arm == nullptr) continue;
-      const bool here = from <= judged.point.nbytes && judged.point.nbytes <= to;
-      if (here) samples += arm->graph.pairs;
-      // A stretch without a judged point of its own rests on those around it.
-      if (evidence.ratio_low && (here < inside || (here == inside && arm->graph.low95 >= least))) {
-        continue;
+  // Of the point where the rule gains least; the samples of all its points. A stretch that holds no
+  // judged point rests on those where the configuration won instead of the same choice; without
+  // any, there is no evidence.
+  [[nodiscard]] std::optional<Evidence> weakest(const Run& run, Choice own, std::uint64_t from,
+                                                std::uint64_t to) const {
+    for (const bool inside : {true, false}) {
+      const JudgedPoint* least = nullptr;
+      std::int64_t samples = 0;
+      for (std::size_t i = run.first; i <= run.last; ++i) {
+        const JudgedPoint& judged = points_[i];
+        const bool is_inside = from <= judged.point.nbytes && judged.point.nbytes <= to;
+        if (judged.own != own || is_inside != inside) continue;
+        const RatioInterval& graph = find_arm(judged, run.configuration)->graph;
+        samples += graph.pairs;
+        if (least == nullptr || graph.low95 < find_arm(*least, run.configuration)->graph.low95) {
+          least = &judged;
+        }
       }
-      inside = here;
-      least = arm->graph.low95;
-      const auto rounded = [](double value, double per_unit) {
-        return std::round(value * per_unit) / per_unit;
-      };
-      evidence.default_us = rounded(judged.default_us, 100);
-      evidence.tuned_us = rounded(arm->tuned_us, 100);
-      evidence.ratio_low = rounded(arm->graph.low95, 1000);
-      evidence.ratio_high = rounded(arm->graph.high95, 1000);
+      if (least != nullptr) return evidence_of(*least, run.configuration, samples);
     }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] static Evidence evidence_of(const JudgedPoint& judged,
+                                            const Configuration& configuration,
+                                            std::int64_t samples) {
+    const auto rounded = [](double value, double per_unit) {
+      return std::round(value * per_unit) / per_unit;
+    };
+    const JudgedArm& arm = *find_arm(judged, configuration);
+    Evidence evidence;
+    evidence.default_us = rounded(judged.default_us, 100);
+    evidence.tuned_us = rounded(arm.tuned_us, 100);
+    evidence.ratio_low = rounded(arm.graph.low95, 1000);
+    evidence.ratio_high = rounded(arm.graph.high95, 1000);
     evidence.samples = samples;
     return evidence;
   }
 
   const std::vector<JudgedPoint>& points_;
-  const std::vector<SwitchRecord>& switches_;
+  std::vector<SwitchRecord> switches_;  // by point
   int ranks_;
   int nodes_;
   std::vector<Rule> rules_;

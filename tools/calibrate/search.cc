@@ -355,31 +355,35 @@ void Search::find_switches(int launch, const std::vector<Judged>& judged) {
     const auto& [point, picks] = judged[i];
     const auto& [next, next_picks] = judged[i + 1];
     if (point.collective != next.collective || (picks.empty() && next_picks.empty())) continue;
-    const Choice own = surveyed(point, launch).own;
-    const Choice next_own = surveyed(next, launch).own;
-    if (own == next_own) continue;
-    const bool known = std::any_of(journal_.recording().switches.begin(),
-                                   journal_.recording().switches.end(), [&](const SwitchRecord& s) {
-                                     return point < s.point && s.point <= next &&
-                                            s.point.collective == point.collective;
-                                   });
-    if (known) continue;
-    if (running_launch_ < 0) need_launch(launch);
     Point low = point;
-    Point high = next;
-    SurveyRecord at_high = surveyed(next, launch);
-    while (true) {
-      const Point middle = between(low, high, plan_.ranks, plan_.element_bytes);
-      if (middle <= low || middle >= high) break;
-      SurveyRecord seen = machine_.survey(middle);
-      if (seen.own == own) {
-        low = middle;
-      } else {
-        high = middle;
-        at_high = std::move(seen);
+    Choice own = surveyed(point, launch).own;
+    const Choice next_own = surveyed(next, launch).own;
+    for (const SwitchRecord& known : journal_.recording().switches) {
+      if (known.point.collective != point.collective || known.point <= low || next < known.point) {
+        continue;
       }
+      low = known.point;
+      own = known.own;
     }
-    journal_.add(SwitchRecord{high, at_high.own});
+    while (own != next_own) {
+      if (running_launch_ < 0) need_launch(launch);
+      Point high = next;
+      Choice at_high = next_own;
+      while (true) {
+        const Point middle = between(low, high, plan_.ranks, plan_.element_bytes);
+        if (middle <= low || middle >= high) break;
+        const Choice seen = machine_.survey(middle).own;
+        if (seen == own) {
+          low = middle;
+        } else {
+          high = middle;
+          at_high = seen;
+        }
+      }
+      journal_.add(SwitchRecord{high, at_high});
+      low = high;
+      own = at_high;
+    }
   }
 }
 
