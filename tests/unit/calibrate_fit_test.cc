@@ -74,6 +74,10 @@ TEST(Settled, IsWhatMoreLaunchesWouldNotChange) {
   EXPECT_TRUE(is_settled(seen(1.02, 0.3, 0.05), kPlanned)) << "would not become certain";
   EXPECT_FALSE(is_settled(seen(1.05, 0.3, 0.04), 3 * kPlanned)) << "with many more it might";
   EXPECT_TRUE(is_settled(seen(0.9, 0.01, 0.01), kPlanned)) << "a loss";
+  JudgedArm new_one = seen(0.9, 0.01, 0);
+  new_one.graph.launches = 3;
+  EXPECT_FALSE(is_settled(new_one, kPlanned)) << "a first look";
+  EXPECT_TRUE(is_settled(new_one, 3)) << "all there will be";
 }
 
 JudgedPoint point(std::uint64_t nbytes, bool halfway, std::vector<JudgedArm> arms,
@@ -372,6 +376,32 @@ TEST(FitPolicy, BoundsTheHostByTheSizesBesideOfOneOwnChoiceToo) {
   EXPECT_EQ(standing(without_survey, kDear), Standing::eager_loss);
 }
 
+// A size between them at which only another way was tried takes nothing away.
+TEST(FitPolicy, BoundsTheHostByTheNearestSizesThatRanTheSame) {
+  Recording recording = with_another({Collective::allreduce, 2048}, kRingLl, 4.9F);
+  const Point between{Collective::allreduce, 1536};
+  recording.surveys.push_back({between, kRingLl, {}});
+  SampleRecord other = recording.samples.front();
+  other.point = between;
+  other.arms[1].name = "ring/ll/8";
+  recording.samples.push_back(other);
+  EXPECT_EQ(standing(recording, kDear), Standing::win);
+  const Recording far = with_another({Collective::allreduce, 4096}, kRingLl, 4.9F);
+  EXPECT_EQ(standing(far, kDear), Standing::eager_loss);
+}
+
+// Where a limit was bisected and the way turned out wrong there, nothing was timed.
+TEST(FitPolicy, ReachesOverNoSizeAtWhichACheckFailed) {
+  Recording recording = with_another({Collective::allreduce, 2048}, kRingLl, 4.9F);
+  ASSERT_EQ(fit(recording, {"name", 100}).policy.rules.size(), 1u);
+  const Point between{Collective::allreduce, 1536};
+  recording.surveys.push_back({between, kRingLl, {}});
+  recording.checks.push_back({8, between, kTree, Outcome::wrong, {}, {}});
+  for (const Rule& rule : fit(recording, {"name", 100}).policy.rules) {
+    EXPECT_TRUE(rule.max_bytes < between.nbytes || between.nbytes < rule.min_bytes);
+  }
+}
+
 // Whatever the size beside says.
 TEST(FitPolicy, BoundsNoHostWithoutTimesOfTheSizeItself) {
   for (const Mode missing : {Mode::eager, Mode::host}) {
@@ -388,6 +418,24 @@ TEST(FitPolicy, StaysWithinTheMemoryThatItMayAdd) {
   EXPECT_TRUE(result.policy.rules.empty());
   ASSERT_EQ(result.left_out.size(), 1u);
   EXPECT_NE(result.left_out[0].find("tree"), std::string::npos);
+}
+
+TEST(FitPolicy, CountsNoMemoryForRulesThatConfirmingTookOut) {
+  Recording recording = recorded(1.2, Outcome::exact);
+  const Fit before = fit(recording, {"name", 100, false});
+  EXPECT_EQ(before.added_mib, 24);
+  for (int launch = 20; launch < 23; ++launch) {
+    recording.samples.push_back({launch,
+                                 Phase::confirm,
+                                 Mode::graph,
+                                 kDear,
+                                 20,
+                                 {{"default", {{10}}}, {std::string(kPolicyArm), {{11}}}},
+                                 digest(before.policy)});
+  }
+  const Fit after = fit(recording, {"name", 100});
+  EXPECT_TRUE(after.policy.rules.empty());
+  EXPECT_EQ(after.added_mib, 0);
 }
 
 }  // namespace

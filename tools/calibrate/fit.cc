@@ -62,29 +62,41 @@ std::map<int, double> saved_us(const Times& times, Mode mode, const std::string&
 }
 
 // What a candidate costs the host more than NCCL's own choice, in microseconds, in all blocks.
-void add_more_us(const Times& times, const std::string& name, std::vector<double>& more_us) {
+// False where there is none.
+bool add_more_us(const Times& times, const std::string& name, std::vector<double>& more_us) {
+  const std::size_t before = more_us.size();
   for (const auto& [launch, host] : pairs_of(times, Mode::host, name)) {
     for (std::size_t i = 0; i < host.candidate_us.size(); ++i) {
       more_us.push_back(host.candidate_us[i] - host.reference_us[i]);
     }
   }
+  return more_us.size() > before;
 }
+
+constexpr std::uint64_t kBesideFactor = 2;  // in bytes
+
+// Points below and above another one at which NCCL's own choice is the same, the nearest first.
+struct Beside {
+  std::vector<const Times*> below, above;
+};
 
 // More channels cost the host more. Here that hides behind the GPU; a client with a slower host
 // pays it. It pays most, in proportion, where its host takes just as long as the GPU did. What a
 // call costs the host hardly depends on its bytes, and blocks scatter by more than what is looked
-// for: those of the points `beside` count as well. The interval is that of the median, by order.
-RatioInterval host_bound(const Times& times, const std::vector<const Times*>& beside,
-                         const std::string& name) {
+// for: those of the nearest points that ran this configuration count as well. The interval is that
+// of the median, by order.
+RatioInterval host_bound(const Times& times, const Beside& beside, const std::string& name) {
   std::vector<double> default_us;
   const std::map<int, LaunchPairs> eager = pairs_of(times, Mode::eager, name);
   for (const auto& [launch, pairs] : eager) {
     default_us.insert(default_us.end(), pairs.reference_us.begin(), pairs.reference_us.end());
   }
   std::vector<double> more_us;
-  add_more_us(times, name, more_us);
-  if (default_us.empty() || more_us.empty()) return {};
-  for (const Times* const other : beside) add_more_us(*other, name, more_us);
+  if (default_us.empty() || !add_more_us(times, name, more_us)) return {};
+  for (const std::vector<const Times*>& side : {beside.below, beside.above}) {
+    (void)std::any_of(side.begin(), side.end(),
+                      [&](const Times* other) { return add_more_us(*other, name, more_us); });
+  }
 
   const double gpu_us = median(std::move(default_us));
   const auto ratio = [&](double us) { return gpu_us / (gpu_us + std::max(0.0, us)); };
@@ -118,7 +130,7 @@ bool failed_a_check(const Recording& recording, int last_launch, const Point& po
 }
 
 JudgedPoint judge(const Recording& recording, int last_launch, const SurveyRecord& survey,
-                  const Times& times, const std::vector<const Times*>& beside) {
+                  const Times& times, const Beside& beside) {
   // Sizes that were asked for have been screened.
   const bool halfway = std::none_of(
       recording.checks.begin(), recording.checks.end(),
@@ -258,24 +270,34 @@ const JudgedArm* find_arm(const JudgedPoint& judged, const Configuration& config
 
 std::vector<JudgedPoint> judge_points(const Recording& recording, int last_launch) {
   std::vector<JudgedPoint> points;
-  const std::map<Point, Times> all = judging_times(recording, last_launch);
+  std::map<Point, Times> all = judging_times(recording, last_launch);
+  // Where all that was to be judged failed before it was timed: no rule reaches over such a point.
+  for (const CheckRecord& check : recording.checks) {
+    if (check.outcome != Outcome::exact && check.launch <= last_launch) all[check.point];
+  }
   for (auto at = all.begin(); at != all.end(); ++at) {
     const SurveyRecord* const survey = recording.find_survey(at->first);
     if (survey == nullptr) continue;
-    std::vector<const Times*> beside;  // where NCCL's own choice is the same
-    const auto add = [&](const auto& other) {
-      const SurveyRecord* const its = recording.find_survey(other.first);
-      if (its == nullptr || its->point.collective != survey->point.collective) return;
-      if (its->own == survey->own) beside.push_back(&other.second);
+    Beside beside;
+    const auto is_beside = [&](const Point& other) {
+      const SurveyRecord* const its = recording.find_survey(other);
+      const auto [low, high] = std::minmax(other.nbytes, survey->point.nbytes);
+      return its != nullptr && other.collective == survey->point.collective &&
+             its->own == survey->own && high <= kBesideFactor * low;
     };
-    if (at != all.begin()) add(*std::prev(at));
-    if (std::next(at) != all.end()) add(*std::next(at));
+    for (auto other = at; other != all.begin() && is_beside(std::prev(other)->first); --other) {
+      beside.below.push_back(&std::prev(other)->second);
+    }
+    for (auto other = std::next(at); other != all.end() && is_beside(other->first); ++other) {
+      beside.above.push_back(&other->second);
+    }
     points.push_back(judge(recording, last_launch, *survey, at->second, beside));
   }
   return points;
 }
 
 bool is_settled(const JudgedArm& arm, int planned) {
+  if (arm.graph.launches < std::min(kFirstLook, planned)) return false;
   constexpr double kT99 = 3.5;  // of 8 launches; of 12 a little less
   switch (arm.standing) {
     case Standing::win: return arm.graph.low99 > kBeyondDoubt;
@@ -335,6 +357,7 @@ Fit fit(const Recording& recording, const FitOptions& options) {
   if (options.confirmed) {
     result.confirmed = confirmed_points(recording, digest(result.policy));
     result.refuted = take_out_losers(result.policy.rules, result.confirmed);
+    keep_memory_bound(result, added_mib(recording), options.max_extra_mib);  // of those left
   }
   return result;
 }

@@ -95,9 +95,9 @@ struct FitOptions {
 // win, with this 0.64 %: calibrate_false_wins_test.cc).
 inline constexpr double kBeyondDoubt = 1.05;
 
-// Whether the rest of `planned` launches is not worth its time: it cannot gain enough, it is not
-// going to be certain of a gain even if it does somewhat better than so far, or it gains beyond
-// doubt.
+// Whether, after kFirstLook launches or more, the rest of `planned` ones is not worth its time: it
+// cannot gain enough, it is not going to be certain of a gain even if it does somewhat better than
+// so far, or it gains beyond doubt.
 [[nodiscard]] bool is_settled(const JudgedArm& arm, int planned);
 
 // The arm of a point that ran this configuration; nullptr: none did.

@@ -36,16 +36,13 @@ std::string name_of_arm(const Configuration& configuration) {
   return format_configuration(configuration);
 }
 
-std::vector<Configuration> wins_at(const JudgedPoint& judged) {
-  std::vector<Configuration> wins;
-  for (const JudgedArm& arm : judged.arms) {
-    if (arm.standing == Standing::win) wins.push_back(arm.configuration);
-  }
-  return wins;
-}
+bool wins(const JudgedArm& arm) { return arm.standing == Standing::win; }
 
-bool have_one_in_common(const std::vector<Configuration>& a, const std::vector<Configuration>& b) {
-  return std::find_first_of(a.begin(), a.end(), b.begin(), b.end()) != a.end();
+bool one_wins_at_both(const JudgedPoint& a, const JudgedPoint& b) {
+  return std::any_of(a.arms.begin(), a.arms.end(), [&](const JudgedArm& arm) {
+    const JudgedArm* const there = find_arm(b, arm.configuration);
+    return wins(arm) && there != nullptr && wins(*there);
+  });
 }
 
 }  // namespace
@@ -265,13 +262,15 @@ void Search::race(int round) {
   }
 }
 
-// Those that were screened and not hopeless.
+// Those that were screened, did not fail while they were timed, and are not hopeless.
 std::vector<Configuration> Search::promising(const Point& point) const {
   std::vector<Configuration> result;
   for (const CheckRecord& check : journal_.recording().checks) {
     if (check.point != point || check.launch != kScreenLaunch) continue;
-    if (check.configuration.is_default() || check.outcome != Outcome::exact) continue;
-    if (first_ratio(journal_.recording(), point, check.configuration) > kHopeless) {
+    if (check.configuration.is_default()) continue;
+    if (check.outcome != Outcome::exact) {
+      std::erase(result, check.configuration);
+    } else if (first_ratio(journal_.recording(), point, check.configuration) > kHopeless) {
       result.push_back(check.configuration);
     }
   }
@@ -327,19 +326,33 @@ std::optional<Search::Judged> Search::halfway(const Judged& low, const Judged& h
   return middle;
 }
 
+// Wins, and what may still become one.
+Search::Judged Search::worth_halving(const JudgedPoint& judged) const {
+  Judged result{judged.point, {}};
+  for (const JudgedArm& arm : judged.arms) {
+    const bool open = arm.standing == Standing::tie && !is_settled(arm, plan_.judging_launches);
+    if (wins(arm) || open) result.picks.push_back(arm.configuration);
+  }
+  return result;
+}
+
 // Bisection of the limits of rules: halfway again between a win, as `launch` left it, and its
 // neighbour where nothing of it wins. For the launches after that.
 std::vector<Search::Judged> Search::edges(int launch) {
   std::vector<Judged> all;
   const std::vector<JudgedPoint> seen = judge_points(journal_.recording(), launch);
   for (std::size_t i = 0; i + 1 < seen.size(); ++i) {
-    const Judged low{seen[i].point, wins_at(seen[i])};
-    const Judged high{seen[i + 1].point, wins_at(seen[i + 1])};
-    if (low.point.collective != high.point.collective) continue;
-    if (have_one_in_common(low.picks, high.picks)) continue;
-    if (static_cast<double>(high.point.nbytes) < kSharp * static_cast<double>(low.point.nbytes)) {
+    const JudgedPoint& a = seen[i];
+    const JudgedPoint& b = seen[i + 1];
+    if (a.point.collective != b.point.collective || one_wins_at_both(a, b)) continue;
+    if (static_cast<double>(b.point.nbytes) < kSharp * static_cast<double>(a.point.nbytes))
+      continue;
+    if (std::none_of(a.arms.begin(), a.arms.end(), wins) &&
+        std::none_of(b.arms.begin(), b.arms.end(), wins)) {
       continue;
     }
+    const Judged low = worth_halving(a);
+    const Judged high = worth_halving(b);
     auto middle = halfway(low, high);
     if (!middle) continue;
     find_switches(launch + 1, {low, *middle, high});
@@ -476,20 +489,24 @@ void Search::judge(int launch, const std::vector<Judged>& judged) {
     for (const Configuration& pick : picks) {
       if (checked(launch, point, pick)) arms.push_back(pick);
     }
-    // The null run, and what bounds eager calls, are known by the first looks; the null run beside
-    // points that have picks by less.
-    const bool early = looks_before(launch, point) < kFirstLook;
-    if (arms.empty() && (nothing_picked || launch < kFirstJudgingLaunch + kNullLaunches)) {
-      sample(launch, Phase::validate, Mode::graph, point, plan_.pairs, {}, true);
-    }
+    // What bounds eager calls is known by the first looks, and so is the null run; where there is
+    // nothing else to time, by less. A point at which all failed is timed once: it ends rules.
+    const int looks = looks_before(launch, point);
+    const bool early = looks < kFirstLook;
+    bool has_times = false;
     for (const auto& some : in_chunks(arms)) {
       const bool ran =
           sample(launch, Phase::validate, Mode::graph, point, plan_.pairs, some, early);
+      has_times = has_times || ran;
       if (!ran || !early) continue;
       const int pairs = eager_pairs(plan_);
       if (sample(launch, Phase::validate, Mode::eager, point, pairs, some, false)) {
         sample(launch, Phase::validate, Mode::host, point, pairs, some, false);
       }
+    }
+    const bool unseen = looks == 0 || launch < kFirstJudgingLaunch + kNullLaunches;
+    if (!has_times && (nothing_picked || unseen)) {
+      sample(launch, Phase::validate, Mode::graph, point, plan_.pairs, {}, true);
     }
   }
 }

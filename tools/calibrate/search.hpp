@@ -19,6 +19,7 @@
 #include <optional>
 #include <vector>
 
+#include "tools/calibrate/fit.hpp"
 #include "tools/calibrate/journal.hpp"
 #include "tools/calibrate/machine.hpp"
 #include "tools/calibrate/plan.hpp"
@@ -49,6 +50,7 @@ class Search {
   [[nodiscard]] std::vector<Judged> choose();
   [[nodiscard]] std::vector<Judged> everything();
   [[nodiscard]] std::optional<Judged> halfway(const Judged& low, const Judged& high) const;
+  [[nodiscard]] Judged worth_halving(const JudgedPoint& judged) const;
   [[nodiscard]] std::vector<Judged> edges(int launch);
   // `launch`, here and below, is started where processes are needed and none run.
   void find_switches(int launch, const std::vector<Judged>& judged);

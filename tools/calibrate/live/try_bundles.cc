@@ -37,6 +37,11 @@ double least_us(const Arm& arm) {
   return least;
 }
 
+bool has_decided(const Recording& base) {
+  return std::any_of(base.samples.begin(), base.samples.end(),
+                     [](const SampleRecord& record) { return record.phase == Phase::decide; });
+}
+
 void must_be_exact(const CheckRecord& check) {
   if (check.outcome == Outcome::exact) return;
   throw MachineError(
@@ -70,10 +75,14 @@ bool BundleTrials::run() {
     std::vector<std::size_t> finalists;
     for (const std::size_t i : worth_searching(judge())) {
       if (finalists.size() == setup_.most_searched) break;
-      if (!is_searched(tried_[i].journal.recording()) && budget_is_spent()) {
-        progress_.note(fmt::format("{:.0f} s are over: no policy is searched for bundle {}",
-                                   plan_.budget_s, tried_[i].bundle.name));
-        continue;
+      if (!is_searched(tried_[i].journal.recording())) {
+        // Launches of no bundle that decided on another day would be its rivals.
+        if (has_decided(base_.recording())) continue;
+        if (budget_is_spent()) {
+          progress_.note(fmt::format("{:.0f} s are over: no policy is searched for bundle {}",
+                                     plan_.budget_s, tried_[i].bundle.name));
+          continue;
+        }
       }
       unless_rejected(tried_[i], [&] { search(tried_[i]); });
       if (tried_[i].journal.recording().rejections.empty()) finalists.push_back(i);
@@ -189,11 +198,18 @@ void BundleTrials::measure_alone(int round, Journal& journal, const Bundle* bund
       }
     }
     const Effort effort = effort_for(Mode::graph, expected_us(point));
+    const auto measure = [&] {
+      return machine->measure(
+          {point, arms, Mode::graph, kAlonePairs, effort.operations, effort.replays});
+    };
+    Answer answer = measure();
+    if (answer.times_us.empty() && arms.size() > 1) {  // a cell's fault is none of the bundle's
+      arms = {kDefault};
+      answer = measure();
+    }
     SampleRecord record{launch, Phase::alone, Mode::graph, point, effort.operations, {}};
     for (const Configuration& arm : arms) record.arms.push_back({format_configuration(arm), {}});
-    keep(journal, std::move(record),
-         machine->measure(
-             {point, arms, Mode::graph, kAlonePairs, effort.operations, effort.replays}));
+    keep(journal, std::move(record), std::move(answer));
   }
 }
 
@@ -249,12 +265,16 @@ void BundleTrials::decide(int round, const std::vector<std::size_t>& finalists) 
   if (round % 2 == 0) base();
   for (std::size_t i = 0; i < finalists.size(); ++i) {
     Tried& tried = tried_[finalists[round % 2 == 0 ? i : finalists.size() - 1 - i]];
-    unless_rejected(tried, [&] {
-      const Policy policy = fit(tried.journal.recording(), {"", setup_.max_extra_mib}).policy;
-      decide(launch, tried.journal, &tried.bundle, policy);
-      // Nobody has run these rules without the bundle: what goes wrong is no reason to stop.
+    const Policy policy = fit(tried.journal.recording(), {"", setup_.max_extra_mib}).policy;
+    unless_rejected(tried, [&] { decide(launch, tried.journal, &tried.bundle, policy); });
+    if (!tried.journal.recording().rejections.empty()) continue;
+    try {
       decide(launch, base_, nullptr, without_bundle(policy, base_fit_.policy));
-    });
+    } catch (const MachineError& error) {
+      // Nobody has run these rules without the bundle. Then nothing is decided about it.
+      progress_.note(fmt::format("no bundle with the rules of {}: {}", tried.bundle.name,
+                                 one_line(error.what())));
+    }
   }
   if (round % 2 == 1) base();
 }
