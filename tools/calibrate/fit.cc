@@ -93,8 +93,8 @@ RatioInterval host_bound(const Times& times, const Beside& beside, const std::st
   }
   std::vector<double> more_us;
   if (default_us.empty() || !add_more_us(times, name, more_us)) return {};
-  for (const std::vector<const Times*>& side : {beside.below, beside.above}) {
-    (void)std::any_of(side.begin(), side.end(),
+  for (const auto* const side : {&beside.below, &beside.above}) {
+    (void)std::any_of(side->begin(), side->end(),
                       [&](const Times* other) { return add_more_us(*other, name, more_us); });
   }
 

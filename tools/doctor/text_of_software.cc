@@ -79,8 +79,7 @@ std::string gpudirect_text(const Facts& facts) {
   table.add(
       {"locked memory", bytes_text(gdr.memlock_bytes) + (gdr.ipc_lock ? ", CAP_IPC_LOCK" : "")});
   table.add({"/dev/infiniband",
-             shown(gdr.infiniband_files,
-                   count_of(static_cast<std::int64_t>(gdr.infiniband_files.value.size()), "file"),
+             shown(gdr.infiniband_files, count_of(std::ssize(gdr.infiniband_files.value), "file"),
                    "absent")});
   table.add({"/dev/shm", bytes_text(gdr.shm_bytes)});
   table.add({"SHARP", sharp_text(facts)});

@@ -102,7 +102,7 @@ void judge_calls(const std::vector<CallAccount>& calls, std::vector<std::string>
   }
   for (const auto& [reason, kinds] : aside) {
     findings.push_back(fmt::format("{} of calls did not run as the policy asks: {}",
-                                   count_of(kinds.size(), "kind"), reason));
+                                   count_of(std::ssize(kinds), "kind"), reason));
   }
 }
 

@@ -167,7 +167,8 @@ std::string verdict_of(const Account& account, const Matters& matters) {
     if (call.reason == "applied") applied.insert(call.kind());
   }
   if (!applied.empty()) {
-    text += fmt::format("{} of calls run what the policy asks. ", count_of(applied.size(), "kind"));
+    text += fmt::format("{} of calls run what the policy asks. ",
+                        count_of(std::ssize(applied), "kind"));
   }
   return text + "Nothing was found wrong.";
 }
