@@ -59,7 +59,7 @@ Communicator::Communicator(const IdContent& id, int ranks, int rank)
              0,       0},
       facts_(facts_of(nccl_version())),
       noise_(id.seed, shape_.nodes, rank),
-      faults_(env_text("FAKE_NCCL_FAULT")) {}
+      faults_(has_faults() ? env_text("FAKE_NCCL_FAULT") : "") {}
 
 std::shared_ptr<Communicator> Communicator::create(const IdContent& id, int ranks, int rank,
                                                    ncclResult_t& result) {

@@ -27,6 +27,8 @@ bool refuses_communicators() {
 
 bool refuses_allgather() { return env_text("NCCL_FAKE_MODE") == "no-allgather"; }
 
+bool has_faults() { return !is_on("NCCL_FAKE_SOUND"); }
+
 std::size_t more_bytes() {
   return static_cast<std::size_t>(env_number("NCCL_FAKE_MIB", 0)) * 1024 * 1024;
 }

@@ -7,6 +7,7 @@
 //                        where it stays what NCCL chooses: pays with a rule alone
 //   NCCL_FAKE_MIB=N      a communicator takes N MiB more
 //   NCCL_FAKE_NOTHING    changes nothing
+//   NCCL_FAKE_SOUND=1    has none of the faults of FAKE_NCCL_FAULT
 //   NCCL_FAKE_MODE       anything but "usual" or "no-allgather" is refused at creation; with the
 //                        latter an allgather is refused; "breaks" also makes the file that
 //                        FAKE_NCCL_BROKEN_FILE names, which nobody survives from then on
@@ -18,6 +19,7 @@ namespace vernier::fake_machine {
 
 [[nodiscard]] bool refuses_communicators();
 [[nodiscard]] bool refuses_allgather();
+[[nodiscard]] bool has_faults();
 
 [[nodiscard]] std::size_t more_bytes();
 
