@@ -110,10 +110,7 @@ CommunicatorAccount account_of(const JobLog& log, const std::vector<std::size_t>
 // --policy; else that of a profile, where the logs tell of the same one and of no other.
 const Policy* policy_of_logs(const JobEvidence& evidence) {
   if (evidence.policy) return &*evidence.policy;
-  std::set<std::string> ran;
-  for (const Member& member : evidence.log.members()) {
-    if (member.tuner && !member.tuner->digest.empty()) ran.insert(member.tuner->digest);
-  }
+  const std::set<std::string> ran = evidence.log.digests();
   for (const ProfiledJob& job : evidence.profiles) {
     if (job.policy && ran == std::set{digest(*job.policy)}) return &*job.policy;
   }

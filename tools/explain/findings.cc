@@ -76,10 +76,7 @@ void judge_processes(const JobEvidence& evidence, std::vector<std::string>& find
 void compare_digests(const JobEvidence& evidence, std::vector<std::string>& notes) {
   if (!evidence.policy) return;
   const std::string asked = digest(*evidence.policy);
-  std::set<std::string> ran;
-  for (const Member& member : evidence.log.members()) {
-    if (member.tuner && !member.tuner->digest.empty()) ran.insert(member.tuner->digest);
-  }
+  std::set<std::string> ran = evidence.log.digests();
   for (const ProfiledJob& job : evidence.profiles) {
     for (const auto& decision : job.job.tuner_decisions) {
       if (!decision.digest.empty()) ran.insert(decision.digest);

@@ -275,4 +275,12 @@ CallCounts* JobLog::counts_of(CallKind kind) {
   return &calls_[std::move(kind)];
 }
 
+std::set<std::string> JobLog::digests() const {
+  std::set<std::string> digests;
+  for (const Member& member : members_) {
+    if (member.tuner && !member.tuner->digest.empty()) digests.insert(member.tuner->digest);
+  }
+  return digests;
+}
+
 }  // namespace vernier::joblog

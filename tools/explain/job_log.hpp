@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -100,6 +101,8 @@ class JobLog {
   [[nodiscard]] const Totals& totals() const { return totals_; }
   [[nodiscard]] const VllmFacts& vllm() const { return vllm_; }
   [[nodiscard]] const std::vector<Member>& members() const { return members_; }
+  // Of the policies that vernier says it runs.
+  [[nodiscard]] std::set<std::string> digests() const;
   [[nodiscard]] const std::map<std::string, Process, std::less<>>& processes() const {
     return processes_;
   }
