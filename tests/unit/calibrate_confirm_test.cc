@@ -79,6 +79,34 @@ TEST(Confirmed, IsTheRatioOverLaunches) {
   EXPECT_NEAR(points[1].graph.ratio, 0.5, 1e-6);
 }
 
+std::vector<std::uint64_t> sizes_of(const std::vector<ConfirmedPoint>& points) {
+  std::vector<std::uint64_t> all;
+  for (const ConfirmedPoint& one : points) all.push_back(one.point.nbytes);
+  return all;
+}
+
+TEST(Confirmed, WhatLookedSlowIsDecidedByASecondLookAlone) {
+  Recording recording;
+  for (int launch = 12; launch < 15; ++launch) {
+    recording.samples.push_back(confirm(launch, 2048, 10.2f));
+    recording.samples.push_back(confirm(launch, 4096, 9.9f));
+    EXPECT_EQ(doubtful_points(recording, "sha256:a").size(), launch == 14 ? 1u : 0u);
+  }
+  EXPECT_EQ(sizes(doubtful_points(recording, "sha256:a")), std::vector<std::uint64_t>{2048});
+  EXPECT_TRUE(doubtful_points(recording, "sha256:b").empty());
+  for (int launch = 15; launch < 20; ++launch) {
+    // Until it is over, the first look counts.
+    EXPECT_NEAR(confirmed_points(recording, "sha256:a")[0].graph.ratio, 1 / 1.02, 1e-6);
+    recording.samples.push_back(confirm(launch, 2048, 8));
+  }
+  const auto points = confirmed_points(recording, "sha256:a");
+  EXPECT_EQ(sizes_of(points), (std::vector<std::uint64_t>{2048, 4096}));
+  EXPECT_EQ(points[0].graph.launches, 5);
+  EXPECT_NEAR(points[0].graph.ratio, 1.25, 1e-6);
+  // What the second look says does not change what the first one doubted, when a run goes on.
+  EXPECT_EQ(sizes(doubtful_points(recording, "sha256:a")), std::vector<std::uint64_t>{2048});
+}
+
 TEST(TakeOutLosers, KeepsWhatGainsAndNamesWhatLost) {
   std::vector<Rule> rules{rule(1024, 2047), rule(2048, 4095), rule(4096, 8192)};
   ConfirmedPoint gains{{Collective::allreduce, 1500}, {}};

@@ -147,6 +147,87 @@ TEST(MakeRules, WhereTwoMeetTheBetterOneKeepsThePoint) {
             "1024-1535 tree/ll instead of ring/ll\n1536-2048 ring/ll/8 instead of ring/ll\n");
 }
 
+// Trimmed pair by pair, tree/ll would end before ring/ll/8 and that before ring/simple, and 3000
+// would be nobody's.
+TEST(MakeRules, WhereManyMeetNoPointIsLost) {
+  EXPECT_EQ(rules_of({point(1000, false, {arm(kTree, 1.4)}),
+                      point(2000, false, {arm(kTree, 1.4), arm(kRing8, 1.1)}),
+                      point(3000, false, {arm(kTree, 1.2), arm(kRing8, 1.3)}),
+                      point(4000, false, {arm(kRing8, 1.1), arm({kRingSimple, 0}, 1.5)}),
+                      point(5000, false, {arm({kRingSimple, 0}, 1.5)})}),
+            "1000-2999 tree/ll instead of ring/ll\n3000-3999 ring/ll/8 instead of ring/ll\n"
+            "4000-5000 ring/simple instead of ring/ll\n");
+}
+
+TEST(MakeRules, OneMoreRuleHasToGain) {
+  const auto rules = [](double ratio) {
+    return rules_of({point(1024, false, {arm(kTree, 1.2)}),
+                     point(2048, false, {arm(kTree, 1.2), arm(kRing8, ratio)})});
+  };
+  EXPECT_EQ(rules(1.21), "1024-2048 tree/ll instead of ring/ll\n");
+  EXPECT_EQ(rules(1.23),
+            "1024-2047 tree/ll instead of ring/ll\n2048-2048 ring/ll/8 instead of ring/ll\n");
+}
+
+// What rules save at the points they cover, less what each costs; as make_rules counts.
+double saved(const std::vector<const JudgedArm*>& chosen, std::size_t rules) {
+  double sum = -0.015 * static_cast<double>(rules);
+  for (const JudgedArm* const one : chosen) {
+    if (one != nullptr) sum += std::log(one->graph.ratio);
+  }
+  return sum;
+}
+
+// Of all ways to give each point from `at` on an arm or none, so that each run of one
+// configuration begins and ends with a win and loses nowhere.
+double most_saved(const std::vector<JudgedPoint>& points, std::vector<const JudgedArm*>& chosen,
+                  std::size_t rules) {
+  const auto won = [](const JudgedArm* one) {
+    return one == nullptr || one->standing == Standing::win;
+  };
+  const JudgedArm* const before = chosen.empty() ? nullptr : chosen.back();
+  if (chosen.size() == points.size()) return won(before) ? saved(chosen, rules) : 0;
+  double most = 0;
+  const auto try_one = [&](const JudgedArm* one, bool goes_on) {
+    chosen.push_back(one);
+    most = std::max(most, most_saved(points, chosen, rules + (one != nullptr && !goes_on)));
+    chosen.pop_back();
+  };
+  if (won(before)) try_one(nullptr, false);
+  const JudgedPoint& here = points[chosen.size()];
+  for (const JudgedArm& one : here.arms) {
+    const bool goes_on = before != nullptr && before->configuration == one.configuration;
+    const bool ties = here.halfway && one.standing == Standing::tie && one.graph.ratio >= 1;
+    if (goes_on ? won(&one) || ties : won(&one) && won(before)) try_one(&one, goes_on);
+  }
+  return most;
+}
+
+TEST(MakeRules, SaveAsMuchAsAnyRulesCould) {
+  std::mt19937 random(3);
+  const std::vector<Configuration> known{kTree, kRing8, {kRingSimple, 0}};
+  std::uniform_real_distribution<double> ratio(0.95, 1.15);
+  for (int trial = 0; trial < 300; ++trial) {
+    std::vector<JudgedPoint> points;
+    for (std::uint64_t i = 0; i < 7; ++i) {
+      std::vector<JudgedArm> arms;
+      for (const Configuration& configuration : known)
+        arms.push_back(arm(configuration, ratio(random)));
+      points.push_back(point(1000 * (i + 1), i % 2 == 1, arms));
+    }
+    Policy policy;
+    policy.rules = make_rules(points, {}, 4, 1);
+    std::vector<const JudgedArm*> chosen;
+    for (const JudgedPoint& judged : points) {
+      const Rule* const rule = rule_at(policy, judged);
+      chosen.push_back(rule == nullptr ? nullptr : find_arm(judged, configuration_of(*rule)));
+    }
+    std::vector<const JudgedArm*> none;
+    EXPECT_NEAR(saved(chosen, policy.rules.size()), most_saved(points, none, 0), 1e-9)
+        << ranges(policy.rules);
+  }
+}
+
 TEST(MakeRules, IsCutToTheByteWhereNcclsOwnChoiceChanges) {
   const std::vector<SwitchRecord> switches{{{Collective::allreduce, 1300}, kRingSimple}};
   EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2)}),

@@ -38,6 +38,20 @@ TEST(Points, AreWholeElementsOnEveryRank) {
   EXPECT_EQ(points[2], (Point{Collective::allreduce, 5762}));
 }
 
+TEST(Effort, OfScreeningIsAPartOfThatOfEverythingElse) {
+  for (double us = 5; us < 2000; us *= 1.5) {
+    const Effort judged = effort_for(Mode::graph, us);
+    const Effort glance = glance_for(us);
+    EXPECT_GE(glance.operations * glance.replays, 9) << us;
+    EXPECT_LE(glance.operations, judged.operations) << us;
+    EXPECT_LE(glance.replays, judged.replays) << us;
+    if (us > 300) continue;  // there both do as little as can be timed
+    EXPECT_LE(2 * glance.operations * (1 + glance.replays),
+              judged.operations * (1 + judged.replays))
+        << us;
+  }
+}
+
 TEST(Configurations, ReadBackAsWritten) {
   for (const char* const text : {"default", "ring/ll", "tree/simple/24"}) {
     ASSERT_TRUE(parse_configuration(text)) << text;

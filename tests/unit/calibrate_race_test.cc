@@ -76,6 +76,40 @@ TEST(Race, IsWonByNobodyWhereNcclIsAsFast) {
   EXPECT_EQ(winner(recording, kPoint, {}), std::nullopt);
 }
 
+// Host times of a race at `point`: way i takes the caller more_us[i] longer than NCCL's own choice.
+SampleRecord hosts(Point point, const std::vector<std::pair<int, float>>& more_us) {
+  SampleRecord sample{kFirstRaceLaunch,         Phase::shortlist, Mode::host, point, 20,
+                      {{"default", {{2}, {2}}}}};
+  for (const auto& [channels, us] : more_us) {
+    sample.arms.push_back({format_configuration(way(channels)), {{2 + us}, {2 + us}}});
+  }
+  return sample;
+}
+
+TEST(Race, IsWonByWhatCostsTheHostLessUnlessTheOtherGainsMore) {
+  const auto winner_of = [](float more_us, Point at) {
+    Recording recording = screened({{16, 1.1}, {4, 1.1}});
+    for (int round = 0; round < kRaces; ++round) race(recording, round, {{16, 1.10}, {4, 1.08}});
+    recording.samples.push_back(hosts(at, {{16, more_us}, {4, 0.1f}}));
+    return winner(recording, kPoint, {});
+  };
+  EXPECT_EQ(winner_of(0.1f, kPoint), way(16)) << "1 % of 10 us";
+  EXPECT_EQ(winner_of(0.2f, kPoint), way(16)) << "2 %: 1.10 less 1.5 %";
+  EXPECT_EQ(winner_of(0.3f, kPoint), way(4)) << "3 %: 1.10 less 4.5 %";
+  EXPECT_EQ(winner_of(0.3f, {kPoint.collective, 2 * kPoint.nbytes}), way(4)) << "the next size";
+  EXPECT_EQ(winner_of(0.3f, {kPoint.collective, 4 * kPoint.nbytes}), way(16)) << "too far away";
+  EXPECT_EQ(winner_of(0.3f, {Collective::allgather, kPoint.nbytes}), way(16)) << "another call";
+}
+
+// Which of the contenders the host bears is known from the second race on.
+TEST(Race, KeepsWhatCostsTheHostLess) {
+  Recording recording = screened({{1, 1.1}, {2, 1.1}, {4, 1.1}, {8, 1.1}, {16, 1.1}});
+  race(recording, 0, {{16, 1.10}, {8, 1.09}, {4, 1.08}, {2, 1.07}, {1, 1.06}});
+  recording.samples.push_back(hosts(kPoint, {{16, 0.5f}, {8, 0.f}, {4, 0.f}, {2, 0.f}, {1, 0.f}}));
+  EXPECT_EQ(contenders(recording, kPoint, 1),
+            (std::vector<Configuration>{way(8), way(4), way(2), way(1)}));
+}
+
 TEST(Race, PrefersThePickOfTheSizeBelowWhereItIsAboutAsGood) {
   Recording recording = screened({{1, 1.1}, {2, 1.1}});
   for (int round = 0; round < kRaces; ++round) race(recording, round, {{1, 1.10}, {2, 1.09}});

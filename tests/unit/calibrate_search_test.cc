@@ -170,8 +170,7 @@ struct Wanted {
   bool exhaustive;  // the recording is
   double mean_regret;
   double worst;
-  double captures;    // of the exhaustive number
-  double slower = 0;  // sizes, of all; not nothing where NCCL's own choice is slower than itself
+  double captures;  // of the exhaustive number
 
   [[nodiscard]] Recording recording() const {
     if (!exhaustive) return catalog(fabric);
@@ -254,7 +253,7 @@ TEST_P(SearchQuality, IsNearTheBestAtAPartOfItsCostAndNeverWorseThanNccl) {
 
   EXPECT_EQ(mine.surely_slower, 0);
   if (kSeeds == 1) return;
-  EXPECT_LE(mine.slower, GetParam().slower * mine.points);
+  EXPECT_EQ(mine.slower, 0);
   EXPECT_LE(mine.mean_regret(), GetParam().mean_regret);
   EXPECT_LE(mine.worst, GetParam().worst);
   EXPECT_LE(static_cast<double>(mine.captures),
@@ -268,9 +267,10 @@ TEST_P(SearchQuality, IsNearTheBestAtAPartOfItsCostAndNeverWorseThanNccl) {
 INSTANTIATE_TEST_SUITE_P(Catalog, SearchQuality,
                          testing::Values(Wanted{"2x1-tcp", true, 1.01, 1.15, 0.15},
                                          Wanted{"tp2-nvlink", true, 1.01, 1.05, 0.15},
+                                         Wanted{"tp4-nvlink", true, 1.01, 1.06, 0.15},
                                          Wanted{"2x1-tcp", false, 1.01, 1.15, 0.15},
-                                         Wanted{"2x2-tcp", false, 1.03, 1.45, 0.17, 0.03},
-                                         Wanted{"4x1-tcp", false, 1.01, 1.20, 0.15},
+                                         Wanted{"2x2-tcp", false, 1.01, 1.15, 0.15},
+                                         Wanted{"4x1-tcp", false, 1.01, 1.25, 0.15},
                                          Wanted{"tp2-nvlink", false, 1.01, 1.05, 0.10},
                                          Wanted{"tp4-host", false, 1.01, 1.05, 0.10},
                                          Wanted{"tp4-nvlink", false, 1.01, 1.05, 0.10}),

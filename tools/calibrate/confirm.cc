@@ -13,10 +13,28 @@ namespace vernier::calibrate {
 namespace {
 
 constexpr double kLosesBelow = 0.99;
+constexpr double kDoubtfulBelow = 1.0;
 
 bool covers(const Rule& rule, const Point& point) {
   return rule.collective == point.collective && rule.min_bytes <= point.nbytes &&
          point.nbytes <= rule.max_bytes;
+}
+
+using Launches = std::map<int, LaunchPairs>;  // by number
+
+std::map<Point, Launches> launches_of(const Recording& recording, const std::string& digest) {
+  std::map<Point, Launches> all;
+  for (const SampleRecord& record : recording.samples) {
+    if (record.phase != Phase::confirm || record.policy != digest) continue;
+    add_pairs(record, kPolicyArm, all[record.point][record.launch]);
+  }
+  return all;
+}
+
+RatioInterval interval(Launches::const_iterator from, Launches::const_iterator to) {
+  std::vector<LaunchPairs> pairs;
+  for (auto at = from; at != to; ++at) pairs.push_back(at->second);
+  return ratio_interval(pairs);
 }
 
 }  // namespace
@@ -47,19 +65,25 @@ std::vector<Point> held_out_points(const Policy& policy, const std::vector<Judge
   return points;
 }
 
+std::vector<Point> doubtful_points(const Recording& recording, const std::string& digest) {
+  std::vector<Point> points;
+  for (const auto& [point, launches] : launches_of(recording, digest)) {
+    if (launches.size() < kConfirmLaunches) continue;
+    const auto looked = std::next(launches.begin(), kConfirmLaunches);
+    if (interval(launches.begin(), looked).ratio < kDoubtfulBelow) points.push_back(point);
+  }
+  return points;
+}
+
 std::vector<ConfirmedPoint> confirmed_points(const Recording& recording,
                                              const std::string& digest) {
-  std::map<Point, std::map<int, LaunchPairs>> all;
-  for (const SampleRecord& record : recording.samples) {
-    if (record.phase != Phase::confirm || record.policy != digest) continue;
-    add_pairs(record, kPolicyArm, all[record.point][record.launch]);
-  }
   std::vector<ConfirmedPoint> points;
-  for (const auto& [point, launches] : all) {
-    std::vector<LaunchPairs> pairs;
-    if (launches.size() < static_cast<std::size_t>(kConfirmLaunches)) continue;
-    for (const auto& [launch, of_launch] : launches) pairs.push_back(of_launch);
-    points.push_back({point, ratio_interval(pairs)});
+  for (const auto& [point, launches] : launches_of(recording, digest)) {
+    if (launches.size() < kConfirmLaunches) continue;
+    const auto looked = std::next(launches.begin(), kConfirmLaunches);
+    const bool again = launches.size() >= kConfirmLaunches + kSecondLookLaunches;
+    points.push_back(
+        {point, again ? interval(looked, launches.end()) : interval(launches.begin(), looked)});
   }
   return points;
 }

@@ -73,8 +73,6 @@ bool add_more_us(const Times& times, const std::string& name, std::vector<double
   return more_us.size() > before;
 }
 
-constexpr std::uint64_t kBesideFactor = 2;  // in bytes
-
 // Points below and above another one at which NCCL's own choice is the same, the nearest first.
 struct Beside {
   std::vector<const Times*> below, above;

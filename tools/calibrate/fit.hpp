@@ -24,6 +24,9 @@ inline constexpr double kSmallestGain = 1.02;
 // worst recording.
 inline constexpr double kSmallestLow = 1.01;
 
+// What a call costs the host hardly depends on its bytes: points that far away tell it, too.
+inline constexpr std::uint64_t kBesideFactor = 2;
+
 enum class Standing {
   win,        // faster in graphs, and not slower in eager mode: a rule may rest on it
   tie,        // nothing can be said, or too little to matter

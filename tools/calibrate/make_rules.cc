@@ -2,7 +2,7 @@
 //
 // Judged points to rules. A configuration `holds` at a point where it won, or where it did not lose
 // though it won at calibrated sizes on both sides. A rule is a run of points at which one
-// configuration holds, from the first win to the last; it is cut where NCCL's own choice changes.
+// configuration holds, from a win to a win; it is cut where NCCL's own choice changes.
 #include <algorithm>
 #include <cmath>
 
@@ -18,6 +18,10 @@ bool holds(const JudgedArm* arm, bool halfway) {
   if (wins(arm)) return true;
   return halfway && arm != nullptr && arm->standing == Standing::tie && arm->graph.ratio >= 1.0;
 }
+
+// In logarithms of ratios: one more rule has to gain 1.5 % at a point. Few, wide rules are easier
+// to trust than many.
+constexpr double kCostOfARun = 0.015;
 
 struct Run {
   Configuration configuration;
@@ -42,8 +46,8 @@ class RuleMaker {
       if (i < points_.size() && points_[i].point.collective == points_[first].point.collective) {
         continue;
       }
-      std::vector<Run> runs = find_runs(first, i);
-      settle_overlaps(runs);
+      std::vector<Run> runs = choose_runs(first, i);
+      for (std::size_t high = 1; high < runs.size(); ++high) join(runs[high - 1], runs[high]);
       for (const Run& run : runs) cut(run);
       first = i;
     }
@@ -51,55 +55,48 @@ class RuleMaker {
   }
 
  private:
-  [[nodiscard]] std::vector<Run> find_runs(std::size_t begin, std::size_t end) const {
-    std::vector<Run> runs;
-    for (std::size_t i = begin; i < end; ++i) {
-      for (const JudgedArm& arm : points_[i].arms) {
-        if (!wins(&arm) || is_inside(runs, arm.configuration, i)) continue;
-        Run run{arm.configuration, i, i, 0, 0};
-        for (std::size_t next = i + 1; next < end; ++next) {
-          const JudgedArm* const same = find_arm(points_[next], arm.configuration);
-          if (!holds(same, points_[next].halfway)) break;
-          if (wins(same)) run.last = next;
+  // The runs that save most together, no two of them at one point: best[i] is what points before i
+  // can save, and ending[i] the run that then ends just before i.
+  [[nodiscard]] std::vector<Run> choose_runs(std::size_t begin, std::size_t end) const {
+    std::vector<double> best(end + 1, 0);
+    std::vector<std::optional<Run>> ending(end + 1);
+    for (std::size_t first = begin; first < end; ++first) {
+      if (best[first] >= best[first + 1]) {
+        best[first + 1] = best[first];
+        ending[first + 1].reset();
+      }
+      for (const JudgedArm& arm : points_[first].arms) {
+        if (!wins(&arm)) continue;
+        double saved = best[first] - kCostOfARun;
+        for (std::size_t last = first; last < end; ++last) {
+          const JudgedArm* const same = find_arm(points_[last], arm.configuration);
+          if (!holds(same, points_[last].halfway)) break;
+          saved += std::log(same->graph.ratio);
+          if (!wins(same) || saved <= best[last + 1]) continue;
+          best[last + 1] = saved;
+          ending[last + 1] = Run{arm.configuration, first, last, points_[first].point.nbytes,
+                                 points_[last].point.nbytes};
         }
-        run.min_bytes = points_[run.first].point.nbytes;
-        run.max_bytes = points_[run.last].point.nbytes;
-        runs.push_back(run);
       }
     }
+    std::vector<Run> runs;
+    for (std::size_t i = end; i > begin; i = ending[i] ? ending[i]->first : i - 1) {
+      if (ending[i]) runs.push_back(*ending[i]);
+    }
+    std::reverse(runs.begin(), runs.end());
     return runs;
   }
 
-  static bool is_inside(const std::vector<Run>& runs, const Configuration& configuration,
-                        std::size_t point) {
-    return std::any_of(runs.begin(), runs.end(), [&](const Run& run) {
-      return run.configuration == configuration && run.first <= point && point <= run.last;
-    });
-  }
-
-  // Runs meet at points where more than one configuration won: the better one keeps the point, and
-  // the other begins or ends beside it.
-  void settle_overlaps(std::vector<Run>& runs) const {
-    std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) {
-      return std::pair(a.first, a.last) < std::pair(b.first, b.last);
-    });
-    for (std::size_t i = 0; i < runs.size(); ++i) {
-      for (std::size_t j = i + 1; j < runs.size(); ++j) {
-        Run& low = runs[i];
-        Run& high = runs[j];
-        if (low.max_bytes < low.min_bytes || high.min_bytes > low.max_bytes) continue;
-        const JudgedPoint& meeting = points_[high.first];
-        const JudgedArm* const a = find_arm(meeting, low.configuration);
-        const JudgedArm* const b = find_arm(meeting, high.configuration);
-        const bool low_is_better = a != nullptr && b != nullptr && a->graph.ratio >= b->graph.ratio;
-        if (low_is_better || high.last < low.last) {
-          high.min_bytes = low.max_bytes + 1;
-        } else {
-          low.max_bytes = high.min_bytes - 1;
-        }
-      }
+  // What lies between neighbouring runs goes to the one that won at both ends.
+  void join(Run& low, Run& high) const {
+    if (low.last + 1 != high.first) return;
+    if (wins(find_arm(points_[high.first], low.configuration))) {
+      low.last = high.first;
+      low.max_bytes = high.min_bytes - 1;
+    } else if (wins(find_arm(points_[low.last], high.configuration))) {
+      high.first = low.last;
+      high.min_bytes = low.max_bytes + 1;
     }
-    std::erase_if(runs, [](const Run& run) { return run.min_bytes > run.max_bytes; });
   }
 
   // One rule for each stretch of one own choice. Where it is not known at which size that changes,

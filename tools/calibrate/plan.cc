@@ -114,7 +114,12 @@ Effort effort_for(Mode mode, double operation_us) {
   }
   const int operations = static_cast<int>(std::clamp(2500.0 / operation_us, 3.0, 20.0));
   return {operations,
-          static_cast<int>(std::clamp(8000.0 / (operations * operation_us), 3.0, 11.0))};
+          static_cast<int>(std::clamp(6000.0 / (operations * operation_us), 3.0, 11.0))};
+}
+
+Effort glance_for(double operation_us) {
+  const Effort effort = effort_for(Mode::graph, operation_us);
+  return {std::max(3, effort.operations / 4), std::min(4, effort.replays)};
 }
 
 }  // namespace vernier::calibrate

@@ -64,7 +64,7 @@ struct Plan {
 // Seconds that one measuring of `arms` arms takes, given the time of one operation.
 [[nodiscard]] double expected_s(Mode mode, std::size_t arms, int pairs, double operation_us);
 
-inline constexpr double kStartLaunchS = 1;  // processes, contexts, communicators: as seen on H200s
+inline constexpr double kStartLaunchS = 2;  // processes, contexts, communicators: as seen on H200s
 inline constexpr double kScreenPointS = 0.5;
 
 // Seconds that a whole calibration takes, before anything is known of the machine.
@@ -78,5 +78,8 @@ struct Effort {
   int replays;  // 1 but for graphs
 };
 [[nodiscard]] Effort effort_for(Mode mode, double operation_us);
+
+// Of screening, where most ways take many times as long as NCCL's own choice.
+[[nodiscard]] Effort glance_for(double operation_us);
 
 }  // namespace vernier::calibrate

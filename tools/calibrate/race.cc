@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 
+#include "tools/calibrate/fit.hpp"
 #include "tools/calibrate/plan.hpp"
 #include "tools/calibrate/statistics.hpp"
 
@@ -14,14 +15,19 @@ namespace {
 
 constexpr double kWorthARace = 0.97;  // a few captures of one launch miss by that much
 constexpr double kAsGoodAsBest = 0.985;
+// A way that costs a slow host more gets no rule (fit.cc), and of ways that are about as fast there
+// is one with fewer channels. From this on it gives up three times as much as the host loses.
+constexpr double kCheapForHosts = 0.985;
+constexpr double kHostWeight = 3;
 constexpr std::size_t kAllCaptures = std::numeric_limits<std::size_t>::max();
 
 struct Rated {
   double ratio;
   Configuration configuration;
+  double score = ratio;
 };
 
-bool better(const Rated& a, const Rated& b) { return a.ratio > b.ratio; }
+bool better(const Rated& a, const Rated& b) { return a.score > b.score; }
 
 // Of each pair of one record, NCCL's own choice over `name`; empty where it is not there.
 std::vector<double> pair_ratios(const SampleRecord& record, const std::string& name) {
@@ -61,12 +67,39 @@ double screen_ratio(const Recording& recording, const Point& point,
 
 const SampleRecord* find_race(const Recording& recording, const Point& point, int round) {
   for (const SampleRecord& record : recording.samples) {
-    if (record.point == point && record.phase == Phase::shortlist &&
+    if (record.point == point && record.phase == Phase::shortlist && record.mode == Mode::graph &&
         record.launch == kFirstRaceLaunch + round) {
       return &record;
     }
   }
   return nullptr;
+}
+
+// Roughly what host_bound in fit.cc will say, from what races saw; 1 where they saw nothing.
+double host_ratio(const Recording& recording, const Point& point,
+                  const Configuration& configuration, int rounds) {
+  const std::string name = format_configuration(configuration);
+  std::vector<double> more_us;
+  std::vector<double> own_us;
+  for (const SampleRecord& record : recording.samples) {
+    if (record.phase != Phase::shortlist || record.launch >= kFirstRaceLaunch + rounds ||
+        record.point.collective != point.collective) {
+      continue;
+    }
+    LaunchPairs pairs;
+    add_pairs(record, name, pairs);
+    if (record.mode == Mode::graph && record.point == point) {
+      own_us.insert(own_us.end(), pairs.reference_us.begin(), pairs.reference_us.end());
+    }
+    const auto [low, high] = std::minmax(record.point.nbytes, point.nbytes);
+    if (record.mode != Mode::host || high > kBesideFactor * low) continue;
+    for (std::size_t i = 0; i < pairs.candidate_us.size(); ++i) {
+      more_us.push_back(pairs.candidate_us[i] - pairs.reference_us[i]);
+    }
+  }
+  if (more_us.empty() || own_us.empty()) return 1;
+  const double gpu_us = median(std::move(own_us));
+  return gpu_us / (gpu_us + std::max(0.0, median(std::move(more_us))));
 }
 
 // Those of the last race before `round`, by the geometric mean of all their races; the best first.
@@ -85,6 +118,10 @@ std::vector<Rated> standings(const Recording& recording, const Point& point, int
           std::exp((before * std::log(earlier->ratio) + std::log(one.ratio)) / (before + 1));
     }
     last = std::move(now);
+  }
+  for (Rated& one : last) {
+    const double host = host_ratio(recording, point, one.configuration, round);
+    one.score = one.ratio * std::exp(-kHostWeight * std::max(0.0, kCheapForHosts - host));
   }
   std::stable_sort(last.begin(), last.end(), better);
   return last;
@@ -119,10 +156,10 @@ double first_ratio(const Recording& recording, const Point& point,
 
 std::vector<Configuration> contenders(const Recording& recording, const Point& point, int round) {
   std::vector<Configuration> result;
-  for (const auto& [ratio, configuration] :
+  for (const Rated& one :
        round == 0 ? screened(recording, point) : standings(recording, point, round)) {
-    if (ratio > kWorthARace && result.size() < kRaceWidths[static_cast<std::size_t>(round)]) {
-      result.push_back(configuration);
+    if (one.ratio > kWorthARace && result.size() < kRaceWidths[static_cast<std::size_t>(round)]) {
+      result.push_back(one.configuration);
     }
   }
   return result;
@@ -132,10 +169,10 @@ std::optional<Configuration> winner(const Recording& recording, const Point& poi
                                     const std::optional<Configuration>& below) {
   const std::vector<Rated> last = standings(recording, point, kRaces);
   if (last.empty() || last.front().ratio <= 1.0) return std::nullopt;
-  for (const auto& [ratio, configuration] : last) {
-    if (below && configuration == *below && ratio > 1.0 &&
-        ratio >= last.front().ratio * kAsGoodAsBest) {
-      return configuration;
+  for (const Rated& one : last) {
+    if (below && one.configuration == *below && one.ratio > 1.0 &&
+        one.score >= last.front().score * kAsGoodAsBest) {
+      return one.configuration;
     }
   }
   return last.front().configuration;

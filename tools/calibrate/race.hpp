@@ -21,8 +21,9 @@ namespace vernier::calibrate {
 [[nodiscard]] std::vector<Configuration> contenders(const Recording& recording, const Point& point,
                                                     int round);
 
-// Who is to be judged at a point; none where nobody was faster than NCCL's own choice. The pick of
-// the size below is preferred where it is about as good: fewer, wider rules.
+// Who is to be judged at a point; none where nobody was faster than NCCL's own choice. What costs
+// the host more has to gain more. The pick of the size below is preferred where it is about as
+// good: fewer, wider rules.
 [[nodiscard]] std::optional<Configuration> winner(const Recording& recording, const Point& point,
                                                   const std::optional<Configuration>& below);
 

@@ -11,6 +11,15 @@ namespace {
 
 constexpr int kFewestPairs = 8;  // kept back; the best of fewer is luck
 
+// Whether the eager gates would refuse it if they knew all: a way near their limits passes in one
+// draw and fails in the next.
+bool is_refused(const JudgedArm& arm) {
+  const auto loses = [](const RatioInterval& one) {
+    return one.launches > 0 && one.ratio < kRegression;
+  };
+  return arm.standing == Standing::eager_loss || loses(arm.eager) || loses(arm.host_bound);
+}
+
 RatioInterval over_launches(const std::map<int, LaunchPairs>& launches) {
   std::vector<LaunchPairs> all;
   for (const auto& [launch, pairs] : launches) all.push_back(pairs);
@@ -80,7 +89,7 @@ Configuration ReplayTruth::best(const Point& point) const {
     if (!configuration || ratios.kept_back.pairs < kFewestPairs) continue;
     const JudgedArm* const arm =
         judged == judged_.end() ? nullptr : find_arm(*judged, *configuration);
-    if (arm != nullptr && arm->standing == Standing::eager_loss) continue;
+    if (arm != nullptr && is_refused(*arm)) continue;
     if (ratios.drawn_from.ratio <= best_ratio) continue;
     best = *configuration;
     best_ratio = ratios.drawn_from.ratio;

@@ -28,8 +28,8 @@ class ReplayTruth {
   // NCCL's own choice over itself, measured once more: what cannot be told apart.
   [[nodiscard]] double null_ratio(const Point& point) const;
 
-  // The fastest by the pairs that a search draws from, unless it loses eager: of many ways the one
-  // that looks best was lucky, too, and how fast it is others tell.
+  // The fastest by the pairs that a search draws from, of those that eager clients do not seem to
+  // pay for: of many ways the one that looks best was lucky, too, and how fast it is others tell.
   [[nodiscard]] Configuration best(const Point& point) const;
 
  private:

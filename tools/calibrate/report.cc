@@ -118,10 +118,10 @@ std::string confirmed_text(const Fit& fit) {
     if (one.graph.ratio < least->graph.ratio) least = &one;
   }
   return fmt::format(
-      "Through the plugin, {} launches, at {} sizes that were not measured before: {:.3f} times as "
-      "fast; the least at {}, {}",
-      least->graph.launches, fit.confirmed.size(), std::exp(log_sum), describe(least->point),
-      interval_text(least->graph));
+      "Through the plugin, at {} sizes that were not measured before: {:.3f} times as fast; the "
+      "least at {}, {} in {} launches",
+      fit.confirmed.size(), std::exp(log_sum), describe(least->point), interval_text(least->graph),
+      least->graph.launches);
 }
 
 std::string eager_text(const Fit& fit) {

@@ -58,19 +58,20 @@ bool confirm_policy(GpuMachine& machine, Journal& journal, const Plan& plan, con
                     const std::string& plugin, Progress& progress) {
   const auto inline_policy = encode_inline(fit.policy);
   if (!inline_policy) throw MachineError("the policy is too long to be handed to the ranks");
-  const std::vector<Point> points =
-      held_out_points(fit.policy, fit.points, plan.ranks, plan.element_bytes);
   const std::string digest = vernier::digest(fit.policy);
-  int running = -1;
-  for (int i = 0; i < kConfirmLaunches; ++i) {
-    const int launch = kFirstJudgingLaunch + plan.judging_launches + i;
+  std::vector<Point> points =
+      held_out_points(fit.policy, fit.points, plan.ranks, plan.element_bytes);
+  for (std::size_t i = 0; i < kConfirmLaunches + kSecondLookLaunches; ++i) {
+    if (i == kConfirmLaunches) points = doubtful_points(journal.recording(), digest);
+    const int launch = kFirstJudgingLaunch + plan.judging_launches + static_cast<int>(i);
+    bool runs = false;
     for (const Point& point : points) {
       if (is_there(journal.recording(), launch, point, digest)) continue;
       if (progress.stopped()) return false;
-      if (running != launch) {
+      if (!runs) {
         progress.show(fmt::format("launch {}: starting with the plugin", launch));
         (void)machine.start_confirming(launch, plugin, *inline_policy);
-        running = launch;
+        runs = true;
       }
       progress.show(fmt::format("launch {}: confirming {}", launch, describe(point)));
       const Effort effort = effort_for(Mode::graph, expected_us(fit, point));

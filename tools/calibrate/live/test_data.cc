@@ -39,11 +39,20 @@ void store(std::uint8_t* place, const DataType& type, std::uint32_t value) {
   std::memcpy(place, &half, 2);
 }
 
+// Values repeat after so many elements: a prime, so that whatever NCCL cuts data into, pieces that
+// change places differ. Every launch makes some hundred MiB of them, and copying is fast.
+constexpr std::uint64_t kPeriod = 65521;
+
 template <typename Value>
 std::vector<std::uint8_t> fill(std::uint64_t nbytes, const DataType& type, Value value) {
   std::vector<std::uint8_t> bytes(nbytes);
-  for (std::uint64_t i = 0; i < nbytes / type.element_bytes; ++i) {
+  const std::uint64_t period_bytes = kPeriod * type.element_bytes;
+  const std::uint64_t first_bytes = std::min(nbytes, period_bytes);
+  for (std::uint64_t i = 0; i < first_bytes / type.element_bytes; ++i) {
     store(bytes.data() + i * type.element_bytes, type, value(i));
+  }
+  for (std::uint64_t at = period_bytes; at < nbytes; at += period_bytes) {
+    std::copy_n(bytes.data(), std::min(period_bytes, nbytes - at), bytes.data() + at);
   }
   return bytes;
 }
