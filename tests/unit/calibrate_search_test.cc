@@ -135,7 +135,8 @@ struct Quality {
       const Configuration chosen = at == found.chosen.end() ? kDefault : at->second;
       const Configuration best = truth.best(point);
       const double ratio = truth.ratio(point, chosen);
-      const double regret = truth.ratio(point, best) / ratio;
+      // What loses eager may be faster than the best that may have a rule; that is no merit.
+      const double regret = truth.loses_eager(point, chosen) ? 1 : truth.ratio(point, best) / ratio;
       const double twice = truth.null_ratio(point);
       same_twice = std::max({same_twice, twice, 1 / twice});
       log_regret += std::log(regret);

@@ -11,15 +11,6 @@ namespace {
 
 constexpr int kFewestPairs = 8;  // kept back; the best of fewer is luck
 
-// Whether the eager gates would refuse it if they knew all: a way near their limits passes in one
-// draw and fails in the next.
-bool is_refused(const JudgedArm& arm) {
-  const auto loses = [](const RatioInterval& one) {
-    return one.launches > 0 && one.ratio < kRegression;
-  };
-  return arm.standing == Standing::eager_loss || loses(arm.eager) || loses(arm.host_bound);
-}
-
 RatioInterval over_launches(const std::map<int, LaunchPairs>& launches) {
   std::vector<LaunchPairs> all;
   for (const auto& [launch, pairs] : launches) all.push_back(pairs);
@@ -77,19 +68,26 @@ double ReplayTruth::null_ratio(const Point& point) const {
   return found == nullptr ? 1 : found->kept_back.ratio;
 }
 
+bool ReplayTruth::loses_eager(const Point& point, const Configuration& configuration) const {
+  const auto judged = std::find_if(judged_.begin(), judged_.end(),
+                                   [&](const JudgedPoint& one) { return one.point == point; });
+  const JudgedArm* const arm = judged == judged_.end() ? nullptr : find_arm(*judged, configuration);
+  const auto loses = [](const RatioInterval& one) {
+    return one.launches > 0 && one.ratio < kRegression;
+  };
+  return arm != nullptr &&
+         (arm->standing == Standing::eager_loss || loses(arm->eager) || loses(arm->host_bound));
+}
+
 Configuration ReplayTruth::best(const Point& point) const {
   Configuration best = kDefault;
   const auto arms = ratios_.find(point);
   if (arms == ratios_.end()) return best;
-  const auto judged = std::find_if(judged_.begin(), judged_.end(),
-                                   [&](const JudgedPoint& one) { return one.point == point; });
   double best_ratio = 1;
   for (const auto& [name, ratios] : arms->second) {
     const auto configuration = parse_configuration(name);
     if (!configuration || ratios.kept_back.pairs < kFewestPairs) continue;
-    const JudgedArm* const arm =
-        judged == judged_.end() ? nullptr : find_arm(*judged, *configuration);
-    if (arm != nullptr && is_refused(*arm)) continue;
+    if (loses_eager(point, *configuration)) continue;
     if (ratios.drawn_from.ratio <= best_ratio) continue;
     best = *configuration;
     best_ratio = ratios.drawn_from.ratio;
