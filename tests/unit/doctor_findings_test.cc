@@ -47,7 +47,7 @@ TEST_P(HealthyMachine, GivesNoAlarm) {
 
 INSTANTIATE_TEST_SUITE_P(Machines, HealthyMachine,
                          testing::Values("h100x8", "gb10", "rtx4090x4", "rtxpro6000x8", "cloud-vm",
-                                         "no-gpu", "h200x2", "h200x2-so-path"),
+                                         "no-gpu", "h200x2", "h200x2-so-path", "h200x4"),
                          [](const auto& machine) {
                            std::string name = machine.param;
                            std::erase(name, '-');
