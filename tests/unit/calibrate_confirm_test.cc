@@ -88,7 +88,7 @@ std::vector<std::uint64_t> sizes_of(const std::vector<ConfirmedPoint>& points) {
 TEST(Confirmed, WhatLookedSlowIsDecidedByASecondLookAlone) {
   Recording recording;
   for (int launch = 12; launch < 15; ++launch) {
-    recording.samples.push_back(confirm(launch, 2048, 10.2f));
+    recording.samples.push_back(confirm(launch, 2048, 10.05f));
     recording.samples.push_back(confirm(launch, 4096, 9.9f));
     EXPECT_EQ(doubtful_points(recording, "sha256:a").size(), launch == 14 ? 1u : 0u);
   }
@@ -96,26 +96,27 @@ TEST(Confirmed, WhatLookedSlowIsDecidedByASecondLookAlone) {
   EXPECT_TRUE(doubtful_points(recording, "sha256:b").empty());
   for (int launch = 15; launch < 20; ++launch) {
     // Until it is over, the first look counts.
-    EXPECT_NEAR(confirmed_points(recording, "sha256:a")[0].graph.ratio, 1 / 1.02, 1e-6);
+    EXPECT_NEAR(confirmed_points(recording, "sha256:a")[0].graph.ratio, 1 / 1.005, 1e-6);
     recording.samples.push_back(confirm(launch, 2048, 8));
   }
   const auto points = confirmed_points(recording, "sha256:a");
   EXPECT_EQ(sizes_of(points), (std::vector<std::uint64_t>{2048, 4096}));
   EXPECT_EQ(points[0].graph.launches, 5);
   EXPECT_NEAR(points[0].graph.ratio, 1.25, 1e-6);
+  EXPECT_NEAR(points[0].first_look, 1 / 1.005, 1e-6);
   // What the second look says does not change what the first one doubted, when a run goes on.
   EXPECT_EQ(sizes(doubtful_points(recording, "sha256:a")), std::vector<std::uint64_t>{2048});
 }
 
 TEST(TakeOutLosers, KeepsWhatGainsAndNamesWhatLost) {
   std::vector<Rule> rules{rule(1024, 2047), rule(2048, 4095), rule(4096, 8192)};
-  ConfirmedPoint gains{{Collective::allreduce, 1500}, {}};
+  ConfirmedPoint gains{{Collective::allreduce, 1500}, {}, 1};
   gains.graph.ratio = 1.1;
   gains.graph.high95 = 1.3;
-  ConfirmedPoint loses{{Collective::allreduce, 3000}, {}};
+  ConfirmedPoint loses{{Collective::allreduce, 3000}, {}, 1};
   loses.graph.ratio = 0.98;
   loses.graph.high95 = 1.2;
-  ConfirmedPoint noise{{Collective::allreduce, 5000}, {}};
+  ConfirmedPoint noise{{Collective::allreduce, 5000}, {}, 1};
   noise.graph.ratio = 0.995;
   noise.graph.high95 = 1.01;
   const auto lines = take_out_losers(rules, {gains, loses, noise});

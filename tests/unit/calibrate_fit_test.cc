@@ -147,6 +147,21 @@ TEST(MakeRules, WhereTwoMeetTheBetterOneKeepsThePoint) {
             "1024-1535 tree/ll instead of ring/ll\n1536-2048 ring/ll/8 instead of ring/ll\n");
 }
 
+TEST(MakeRules, WhatLiesBetweenTwoRulesGoesToTheOneThatWonAtBothEnds) {
+  EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2)}),
+                      point(2048, false, {arm(kTree, 1.2), arm(kRing8, 1.1)}),
+                      point(4096, false, {arm(kRing8, 1.2)})}),
+            "1024-2048 tree/ll instead of ring/ll\n2049-4096 ring/ll/8 instead of ring/ll\n");
+  EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2)}),
+                      point(2048, false, {arm(kTree, 1.1), arm(kRing8, 1.2)}),
+                      point(4096, false, {arm(kRing8, 1.2)})}),
+            "1024-2047 tree/ll instead of ring/ll\n2048-4096 ring/ll/8 instead of ring/ll\n");
+  EXPECT_EQ(
+      rules_of({point(1024, false, {arm(kTree, 1.2)}), point(2048, false, {arm(kRing8, 1.2)})}),
+      "1024-1024 tree/ll instead of ring/ll\n2048-2048 ring/ll/8 instead of ring/ll\n")
+      << "nobody's";
+}
+
 // Trimmed pair by pair, tree/ll would end before ring/ll/8 and that before ring/simple, and 3000
 // would be nobody's.
 TEST(MakeRules, WhereManyMeetNoPointIsLost) {

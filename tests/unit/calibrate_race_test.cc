@@ -87,11 +87,11 @@ SampleRecord hosts(Point point, const std::vector<std::pair<int, float>>& more_u
 }
 
 TEST(Race, IsWonByWhatCostsTheHostLessUnlessTheOtherGainsMore) {
-  const auto winner_of = [](float more_us, Point at) {
+  const auto winner_of = [](float more_us, Point at, std::optional<Configuration> below = {}) {
     Recording recording = screened({{16, 1.1}, {4, 1.1}});
     for (int round = 0; round < kRaces; ++round) race(recording, round, {{16, 1.10}, {4, 1.08}});
     recording.samples.push_back(hosts(at, {{16, more_us}, {4, 0.1f}}));
-    return winner(recording, kPoint, {});
+    return winner(recording, kPoint, below);
   };
   EXPECT_EQ(winner_of(0.1f, kPoint), way(16)) << "1 % of 10 us";
   EXPECT_EQ(winner_of(0.2f, kPoint), way(16)) << "2 %: 1.10 less 1.5 %";
@@ -99,6 +99,16 @@ TEST(Race, IsWonByWhatCostsTheHostLessUnlessTheOtherGainsMore) {
   EXPECT_EQ(winner_of(0.3f, {kPoint.collective, 2 * kPoint.nbytes}), way(4)) << "the next size";
   EXPECT_EQ(winner_of(0.3f, {kPoint.collective, 4 * kPoint.nbytes}), way(16)) << "too far away";
   EXPECT_EQ(winner_of(0.3f, {Collective::allgather, kPoint.nbytes}), way(16)) << "another call";
+  EXPECT_EQ(winner_of(0.1f, kPoint, way(4)), way(16))
+      << "1.08 is no 1.10, though it is the pick below";
+  EXPECT_EQ(winner_of(0.3f, kPoint, way(16)), way(4)) << "nor is the pick below, less 4.5 %, 1.08";
+}
+
+TEST(Race, IsNotLostToAWayThatIsCheapAndSlow) {
+  Recording recording = screened({{16, 1.1}, {4, 1.1}});
+  for (int round = 0; round < kRaces; ++round) race(recording, round, {{16, 1.04}, {4, 0.99}});
+  recording.samples.push_back(hosts(kPoint, {{16, 0.5f}, {4, 0.f}}));
+  EXPECT_EQ(winner(recording, kPoint, {}), way(16));
 }
 
 // Which of the contenders the host bears is known from the second race on.
@@ -106,8 +116,13 @@ TEST(Race, KeepsWhatCostsTheHostLess) {
   Recording recording = screened({{1, 1.1}, {2, 1.1}, {4, 1.1}, {8, 1.1}, {16, 1.1}});
   race(recording, 0, {{16, 1.10}, {8, 1.09}, {4, 1.08}, {2, 1.07}, {1, 1.06}});
   recording.samples.push_back(hosts(kPoint, {{16, 0.5f}, {8, 0.f}, {4, 0.f}, {2, 0.f}, {1, 0.f}}));
-  EXPECT_EQ(contenders(recording, kPoint, 1),
-            (std::vector<Configuration>{way(8), way(4), way(2), way(1)}));
+  const std::vector<Configuration> cheaper{way(8), way(4), way(2), way(1)};
+  EXPECT_EQ(contenders(recording, kPoint, 1), cheaper);
+  // What later races see does not change it: a search that goes on from a file does as it did.
+  recording.samples.push_back(hosts(kPoint, {{16, -5.f}, {8, 5.f}, {4, 5.f}, {2, 5.f}, {1, 5.f}}));
+  recording.samples.back().launch = kFirstRaceLaunch + 1;
+  recording.samples.push_back(recording.samples.back());
+  EXPECT_EQ(contenders(recording, kPoint, 1), cheaper);
 }
 
 TEST(Race, PrefersThePickOfTheSizeBelowWhereItIsAboutAsGood) {

@@ -124,6 +124,7 @@ struct Quality {
   double same_twice = 1;  // NCCL's own choice over itself, at the worst size: what cannot be told
   int points = 0;
   int slower = 0;         // than NCCL's own choice by more than 2 %
+  int eager_slower = 0;   // for eager clients, as it looks; in graphs it gains
   int surely_slower = 0;  // by a whole 95 % interval
   std::int64_t captures = 0;
   int false_wins = 0;  // on null data
@@ -142,6 +143,7 @@ struct Quality {
       log_regret += std::log(regret);
       worst = std::max(worst, regret);
       if (ratio < 0.98) ++slower;
+      if (truth.loses_eager(point, chosen)) ++eager_slower;
       if (truth.is_slower(point, chosen)) ++surely_slower;
       ++points;
     }
@@ -157,8 +159,10 @@ struct Quality {
   }
   void print(const char* name, std::int64_t exhaustive) const {
     std::printf(
-        "  %-28s %.4f %.3f (%.3f) slower %4.1f %%  captures %5.1f %%  false wins %5.2f %%\n", name,
-        mean_regret(), worst, same_twice, 100.0 * slower / points,
+        "  %-28s %.4f %.3f (%.3f) slower %4.1f %%, eager %4.1f %%  captures %5.1f %%  "
+        "false wins %5.2f %%\n",
+        name, mean_regret(), worst, same_twice, 100.0 * slower / points,
+        100.0 * eager_slower / points,
         100.0 * static_cast<double>(captures) / static_cast<double>(exhaustive),
         100.0 * false_win_rate());
   }
@@ -206,6 +210,25 @@ TEST(Search, FindsEveryChangeOfNcclsOwnChoiceNextToACandidate) {
   }
   EXPECT_GT(changes, 5);
 }
+
+TEST(Search, ScreensWithShorterCapturesThanItJudges) {
+  const Recording recording = catalog("tp4-nvlink");
+  RecordedMachine machine(recording, 1, RecordedMachine::Truth::as_recorded);
+  const Recording drawn = search(recording, machine);
+  std::map<Point, int> judged;
+  for (const SampleRecord& one : drawn.samples) {
+    if (one.phase == Phase::validate && one.mode == Mode::graph) judged[one.point] = one.operations;
+  }
+  int screened = 0;
+  for (const SampleRecord& one : drawn.samples) {
+    if (one.phase != Phase::screen) continue;
+    EXPECT_LT(one.operations, judged[one.point]) << describe(one.point);
+    ++screened;
+  }
+  EXPECT_GT(screened, 40);
+}
+
+constexpr double kMostEagerSlower = 0.12;  // of the sizes
 
 class SearchQuality : public testing::TestWithParam<Wanted> {};
 
@@ -255,6 +278,8 @@ TEST_P(SearchQuality, IsNearTheBestAtAPartOfItsCostAndNeverWorseThanNccl) {
   EXPECT_EQ(mine.surely_slower, 0);
   if (kSeeds == 1) return;
   EXPECT_EQ(mine.slower, 0);
+  EXPECT_LE(mine.eager_slower, kMostEagerSlower * mine.points);
+  EXPECT_GE(argmin.eager_slower, mine.eager_slower) << "which looks at no eager call";
   EXPECT_LE(mine.mean_regret(), GetParam().mean_regret);
   EXPECT_LE(mine.worst, GetParam().worst);
   EXPECT_LE(static_cast<double>(mine.captures),

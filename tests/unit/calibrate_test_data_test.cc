@@ -161,6 +161,30 @@ TEST_P(ExactOutput, ShiftedByAnElementIsFound) {
   }
 }
 
+// Values repeat after a prime number of elements: large buffers are as full of data as small ones,
+// and pieces of them that change places are found.
+TEST(LargeData, HasNoGapsAndNoPieceThatPassesForAnother) {
+  const DataType type = *find_data_type("bfloat16");
+  const std::uint64_t nbytes = (1 << 19) + 6;
+  const TestData data(kRanks, 1, type, nbytes);
+  const Bytes& sent = data.sent(kSet);
+  ASSERT_EQ(sent.size(), nbytes);
+  constexpr std::uint64_t kPeriodBytes = 65521 * 2;
+  EXPECT_TRUE(std::equal(sent.begin() + kPeriodBytes, sent.end(), sent.begin()));
+  const Point point{Collective::broadcast, nbytes};
+  const TestData root(kRanks, kRoot, type, nbytes);
+  const Bytes& right = root.sent(kSet);
+  EXPECT_EQ(data.first_wrong_byte(point, kSet, right.data()), -1);
+  for (std::ptrdiff_t piece = 16; piece <= 1 << 18; piece *= 2) {
+    Bytes moved = right;
+    std::swap_ranges(moved.begin(), moved.begin() + piece, moved.begin() + piece);
+    EXPECT_GE(data.first_wrong_byte(point, kSet, moved.data()), 0) << piece;
+    Bytes stale = right;
+    std::fill(stale.end() - piece, stale.end(), std::uint8_t{0});
+    EXPECT_GE(data.first_wrong_byte(point, kSet, stale.data()), 0) << piece;
+  }
+}
+
 // Ranks of a reducescatter receive different things; what belongs to another rank is wrong.
 TEST(ScatteredOutput, OfAnotherRankIsFound) {
   for (const char* const name : {"bfloat16", "float16", "float32"}) {

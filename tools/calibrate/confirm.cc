@@ -82,8 +82,9 @@ std::vector<ConfirmedPoint> confirmed_points(const Recording& recording,
     if (launches.size() < kConfirmLaunches) continue;
     const auto looked = std::next(launches.begin(), kConfirmLaunches);
     const bool again = launches.size() >= kConfirmLaunches + kSecondLookLaunches;
+    const RatioInterval first_look = interval(launches.begin(), looked);
     points.push_back(
-        {point, again ? interval(looked, launches.end()) : interval(launches.begin(), looked)});
+        {point, again ? interval(looked, launches.end()) : first_look, first_look.ratio});
   }
   return points;
 }

@@ -354,6 +354,10 @@ Fit fit(const Recording& recording, const FitOptions& options) {
   describe_machine(result.policy, recording.header, result, static_cast<int>(launches.size()));
   if (options.confirmed) {
     result.confirmed = confirmed_points(recording, digest(result.policy));
+    result.other_confirmed =
+        result.confirmed.empty() && !result.policy.rules.empty() &&
+        std::any_of(recording.samples.begin(), recording.samples.end(),
+                    [](const SampleRecord& one) { return one.phase == Phase::confirm; });
     result.refuted = take_out_losers(result.policy.rules, result.confirmed);
     keep_memory_bound(result, added_mib(recording), options.max_extra_mib);  // of those left
   }

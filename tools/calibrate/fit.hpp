@@ -63,10 +63,11 @@ struct NullRun {
   int false_wins = 0;  // points where NCCL's own choice would have won against itself
 };
 
-// The finished policy through the shipped plugin, at a size that nobody had measured (confirm.hpp).
+// The finished policy through the shipped plugin (confirm.hpp).
 struct ConfirmedPoint {
   Point point;
-  RatioInterval graph;
+  RatioInterval graph;  // what decides
+  double first_look;    // the ratio before anything was looked at again because it was low
 };
 
 struct Fit {
@@ -77,6 +78,7 @@ struct Fit {
   std::vector<std::string> left_out;  // algorithms that --max-extra-mib kept out, with why
   std::vector<ConfirmedPoint> confirmed;
   std::vector<std::string> refuted;  // rules that lost there and were taken out, with what was seen
+  bool other_confirmed = false;  // only other policies were confirmed: of this one nothing is known
 };
 
 struct FitOptions {

@@ -167,11 +167,11 @@ std::vector<Configuration> contenders(const Recording& recording, const Point& p
 
 std::optional<Configuration> winner(const Recording& recording, const Point& point,
                                     const std::optional<Configuration>& below) {
-  const std::vector<Rated> last = standings(recording, point, kRaces);
-  if (last.empty() || last.front().ratio <= 1.0) return std::nullopt;
+  std::vector<Rated> last = standings(recording, point, kRaces);
+  std::erase_if(last, [](const Rated& one) { return one.ratio <= 1.0; });
+  if (last.empty()) return std::nullopt;
   for (const Rated& one : last) {
-    if (below && one.configuration == *below && one.ratio > 1.0 &&
-        one.score >= last.front().score * kAsGoodAsBest) {
+    if (below && one.configuration == *below && one.score >= last.front().score * kAsGoodAsBest) {
       return one.configuration;
     }
   }

@@ -110,18 +110,26 @@ std::string null_text(const NullRun& null) {
 }
 
 std::string confirmed_text(const Fit& fit) {
+  if (fit.other_confirmed) {
+    return "Not confirmed: the plugin ran another policy then, and rules that lost there may be "
+           "back";
+  }
   if (fit.confirmed.empty()) return {};
   double log_sum = 0;
+  std::size_t judged_before = 0;
   const ConfirmedPoint* least = &fit.confirmed.front();
   for (const ConfirmedPoint& one : fit.confirmed) {
-    log_sum += std::log(one.graph.ratio) / static_cast<double>(fit.confirmed.size());
+    log_sum += std::log(one.first_look) / static_cast<double>(fit.confirmed.size());
+    judged_before += static_cast<std::size_t>(
+        std::count_if(fit.points.begin(), fit.points.end(),
+                      [&](const JudgedPoint& judged) { return judged.point == one.point; }));
     if (one.graph.ratio < least->graph.ratio) least = &one;
   }
   return fmt::format(
-      "Through the plugin, at {} sizes that were not measured before: {:.3f} times as fast; the "
+      "Through the plugin, at {} sizes, {} of them not measured before: {:.3f} times as fast; the "
       "least at {}, {} in {} launches",
-      fit.confirmed.size(), std::exp(log_sum), describe(least->point), interval_text(least->graph),
-      least->graph.launches);
+      fit.confirmed.size(), fit.confirmed.size() - judged_before, std::exp(log_sum),
+      describe(least->point), interval_text(least->graph), least->graph.launches);
 }
 
 std::string eager_text(const Fit& fit) {

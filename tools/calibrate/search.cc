@@ -140,12 +140,9 @@ bool Search::sample(int launch, Phase phase, Mode mode, const Point& point, int 
   std::vector<std::string> names{"default"};
   for (const Configuration& arm : arms) names.push_back(name_of_arm(arm));
   if (with_null) names.emplace_back(kNullArm);
-  const auto effort_here = [&] {
-    if (phase == Phase::pilot) return kPilot;
-    const double own_us = default_us(launch, point);
-    return phase == Phase::screen ? glance_for(own_us) : effort_for(mode, own_us);
-  };
-  const Effort effort = effort_here();
+  const Effort effort = phase == Phase::pilot    ? kPilot
+                        : phase == Phase::screen ? glance_for(default_us(launch, point))
+                                                 : effort_for(mode, default_us(launch, point));
   const bool judging = phase == Phase::validate || phase == Phase::shortlist;
   const double cost_s =
       judging ? expected_s(mode, names.size(), pairs, default_us(launch, point)) : 0.0;
