@@ -2,8 +2,8 @@
 //
 // The last word on a policy: the whole of it, through the shipped plugin, in fresh launches, at
 // sizes inside its rules that nobody has measured. A size that looks slower in the first launches
-// is looked at again in others, which alone decide: one of dozens of sizes looks slow by chance.
-// What loses is taken out again.
+// is looked at again in others, which alone decide: one of dozens may look slow by chance. What
+// loses is taken out again.
 #pragma once
 
 #include <string>

@@ -15,8 +15,8 @@ namespace {
 
 constexpr double kWorthARace = 0.97;  // a few captures of one launch miss by that much
 constexpr double kAsGoodAsBest = 0.985;
-// A way that costs a slow host more gets no rule (fit.cc), and of ways that are about as fast there
-// is one with fewer channels. From this on it gives up three times as much as the host loses.
+// A way that costs a slow host 2 % gets no rule (fit.cc), and of ways that are about as fast there
+// is one with fewer channels. What it costs beyond this counts three times.
 constexpr double kCheapForHosts = 0.985;
 constexpr double kHostWeight = 3;
 constexpr std::size_t kAllCaptures = std::numeric_limits<std::size_t>::max();

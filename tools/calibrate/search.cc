@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kArmsAtOnce = 24;  // beside the default; one chunk is one journal record
 constexpr double kHopeless = 0.6;        // ratio after one capture: not looked at again
 constexpr Effort kPilot{4, 3};
-constexpr double kHostMattersUs = 15;  // of longer calls, the 0.3 us of more channels are not 2 %
+constexpr double kHostMattersUs = 15;  // of longer calls 0.3 us, for more channels, are not 2 %
 constexpr int kNullLaunches = 2;  // of points without a pick
 
 std::vector<std::vector<Configuration>> in_chunks(const std::vector<Configuration>& arms) {
