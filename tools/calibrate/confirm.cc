@@ -43,8 +43,7 @@ std::vector<Point> held_out_points(const Policy& policy, const std::vector<Judge
                                    int ranks, std::uint32_t element_bytes) {
   std::vector<Point> points;
   const auto is_new = [&](const Point& point) {
-    return std::none_of(judged.begin(), judged.end(),
-                        [&](const JudgedPoint& j) { return j.point == point; }) &&
+    return find_point(judged, point) == nullptr &&
            std::find(points.begin(), points.end(), point) == points.end();
   };
   for (const Rule& rule : policy.rules) {

@@ -97,7 +97,7 @@ RatioInterval host_bound(const Times& times, const Beside& beside, const std::st
   }
 
   const double gpu_us = median(std::move(default_us));
-  const auto ratio = [&](double us) { return gpu_us / (gpu_us + std::max(0.0, us)); };
+  const auto ratio = [&](double us) { return host_bound_ratio(gpu_us, us); };
   std::sort(more_us.begin(), more_us.end());
   const auto n = static_cast<double>(more_us.size());
   const auto outside = static_cast<std::size_t>(std::max(0.0, (n - 1.96 * std::sqrt(n)) / 2));
@@ -258,6 +258,16 @@ void describe_machine(Policy& policy, const Json& header, const Fit& fit, int la
 }
 
 }  // namespace
+
+const JudgedPoint* find_point(const std::vector<JudgedPoint>& points, const Point& point) {
+  const auto found = std::find_if(points.begin(), points.end(),
+                                  [&](const JudgedPoint& one) { return one.point == point; });
+  return found == points.end() ? nullptr : &*found;
+}
+
+double host_bound_ratio(double gpu_us, double more_us) {
+  return gpu_us / (gpu_us + std::max(0.0, more_us));
+}
 
 const JudgedArm* find_arm(const JudgedPoint& judged, const Configuration& configuration) {
   const auto found = std::find_if(judged.arms.begin(), judged.arms.end(), [&](const JudgedArm& a) {

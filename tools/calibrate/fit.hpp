@@ -105,11 +105,19 @@ inline constexpr double kBeyondDoubt = 1.05;
 // so far, or it gains beyond doubt.
 [[nodiscard]] bool is_settled(const JudgedArm& arm, int planned);
 
+// nullptr: it was not judged.
+[[nodiscard]] const JudgedPoint* find_point(const std::vector<JudgedPoint>& points,
+                                            const Point& point);
+
 // The arm of a point that ran this configuration; nullptr: none did.
 [[nodiscard]] const JudgedArm* find_arm(const JudgedPoint& judged,
                                         const Configuration& configuration);
 
 [[nodiscard]] Configuration configuration_of(const Rule& rule);
+
+// What an eager call keeps of its speed where the host takes as long as the GPU does with NCCL's
+// own choice, and pays `more_us` for another one.
+[[nodiscard]] double host_bound_ratio(double gpu_us, double more_us);
 
 // What was not measured decides nothing.
 [[nodiscard]] Standing stand(const RatioInterval& graph, const RatioInterval& eager = {},

@@ -51,10 +51,8 @@ class Sum {
   void add(const std::optional<Point>& point, bool captured, double calls) {
     if (calls == 0) return;
     gain_.calls += calls;
-    const auto judged =
-        std::find_if(fit_.points.begin(), fit_.points.end(),
-                     [&](const JudgedPoint& one) { return point && one.point == *point; });
-    if (judged == fit_.points.end()) {
+    const JudgedPoint* const judged = point ? find_point(fit_.points, *point) : nullptr;
+    if (judged == nullptr) {
       gain_.unmeasured += calls;
       return;
     }

@@ -98,8 +98,7 @@ double host_ratio(const Recording& recording, const Point& point,
     }
   }
   if (more_us.empty() || own_us.empty()) return 1;
-  const double gpu_us = median(std::move(own_us));
-  return gpu_us / (gpu_us + std::max(0.0, median(std::move(more_us))));
+  return host_bound_ratio(median(std::move(own_us)), median(std::move(more_us)));
 }
 
 // Those of the last race before `round`, by the geometric mean of all their races; the best first.

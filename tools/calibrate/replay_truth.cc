@@ -69,9 +69,8 @@ double ReplayTruth::null_ratio(const Point& point) const {
 }
 
 bool ReplayTruth::loses_eager(const Point& point, const Configuration& configuration) const {
-  const auto judged = std::find_if(judged_.begin(), judged_.end(),
-                                   [&](const JudgedPoint& one) { return one.point == point; });
-  const JudgedArm* const arm = judged == judged_.end() ? nullptr : find_arm(*judged, configuration);
+  const JudgedPoint* const judged = find_point(judged_, point);
+  const JudgedArm* const arm = judged == nullptr ? nullptr : find_arm(*judged, configuration);
   const auto loses = [](const RatioInterval& one) {
     return one.launches > 0 && one.ratio < kRegression;
   };

@@ -120,9 +120,7 @@ std::string confirmed_text(const Fit& fit) {
   const ConfirmedPoint* least = &fit.confirmed.front();
   for (const ConfirmedPoint& one : fit.confirmed) {
     log_sum += std::log(one.first_look) / static_cast<double>(fit.confirmed.size());
-    judged_before += static_cast<std::size_t>(
-        std::count_if(fit.points.begin(), fit.points.end(),
-                      [&](const JudgedPoint& judged) { return judged.point == one.point; }));
+    if (find_point(fit.points, one.point) != nullptr) ++judged_before;
     if (one.graph.ratio < least->graph.ratio) least = &one;
   }
   return fmt::format(

@@ -19,7 +19,7 @@ constexpr std::size_t kArmsAtOnce = 24;  // beside the default; one chunk is one
 constexpr double kHopeless = 0.6;        // ratio after one capture: not looked at again
 constexpr Effort kPilot{4, 3};
 constexpr double kHostMattersUs = 15;  // of longer calls 0.3 us, for more channels, are not 2 %
-constexpr int kNullLaunches = 2;  // of points without a pick
+constexpr int kNullLaunches = 2;       // of points without a pick
 
 std::vector<std::vector<Configuration>> in_chunks(const std::vector<Configuration>& arms) {
   std::vector<std::vector<Configuration>> chunks;
@@ -329,9 +329,8 @@ std::vector<Search::Judged> Search::unsettled(int launch, const std::vector<Judg
   const std::vector<JudgedPoint> seen = judge_points(journal_.recording(), launch);
   std::vector<Judged> left;
   for (Judged one : judged) {
-    const auto at = std::find_if(seen.begin(), seen.end(),
-                                 [&](const JudgedPoint& j) { return j.point == one.point; });
-    if (at == seen.end()) continue;
+    const JudgedPoint* const at = find_point(seen, one.point);
+    if (at == nullptr) continue;
     std::erase_if(one.picks, [&](const Configuration& pick) {
       const JudgedArm* const arm = find_arm(*at, pick);
       return arm == nullptr || is_settled(*arm, plan_.judging_launches);
