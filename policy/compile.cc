@@ -33,7 +33,7 @@ AllGatherChannels allgather_channels(std::optional<int> nccl_version) {
 
 DecisionTable compile(const Policy& policy, int nranks, int nnodes,
                       AllGatherChannels allgather_channels) {
-  DecisionTable table;
+  DecisionTable table(nranks);
   for (std::size_t c = 0; c < kCollectiveNames.size(); ++c) {
     const auto collective = static_cast<Collective>(c);
     std::vector<std::size_t> chosen;
@@ -61,6 +61,7 @@ DecisionTable compile(const Policy& policy, int nranks, int nnodes,
               rule.instead_of ? number(rule.instead_of->algorithm) : Range::kAny,
           .instead_of_protocol = rule.instead_of ? number(rule.instead_of->protocol) : Range::kAny,
           .channels = keep_channels ? number(rule.channels.value_or(0)) : std::uint8_t{0},
+          .alignment = number(rule.alignment.value_or(0)),
       });
     }
     table.set(collective, std::move(max_bytes), std::move(ranges));

@@ -14,10 +14,11 @@ namespace {
 std::string counted(std::string_view text) { return fmt::format("{}:{}", text.size(), text); }
 
 std::string rule_line(const Rule& rule) {
-  return fmt::format("rule {} {} {} {} {} {} {} {}\n", name_of(rule.collective),
+  return fmt::format("rule {} {} {} {} {} {} {} {}{}\n", name_of(rule.collective),
                      rule.ranks.value_or(0), rule.nodes.value_or(0), rule.min_bytes, rule.max_bytes,
                      rule.instead_of ? format_choice(*rule.instead_of) : "any",
-                     format_choice(rule.choice), rule.channels.value_or(0));
+                     format_choice(rule.choice), rule.channels.value_or(0),
+                     rule.alignment ? fmt::format(" alignment {}", *rule.alignment) : "");
 }
 
 // docs/policy-format.md describes this text; a change of it is a change of schema.

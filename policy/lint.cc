@@ -32,7 +32,7 @@ auto what_it_does(const Rule& rule) {
                   : -1;
   };
   return std::tuple(rule.collective, rule.ranks, rule.nodes, number(rule.choice),
-                    number(rule.instead_of), rule.channels);
+                    number(rule.instead_of), rule.channels, rule.alignment);
 }
 
 void lint_holes(const std::vector<Rule>& rules, Diagnostics& warnings) {

@@ -158,6 +158,7 @@ std::optional<Rule> read_rule(Row& row) {
               {*algorithm, *protocol},
               unless_any(channels),
               std::nullopt,
+              std::nullopt,
               row.where(kColltype)};
 }
 

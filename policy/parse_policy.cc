@@ -131,6 +131,14 @@ void check_rule(TableReader& reader, const Rule& rule, const TomlNode& node) {
                     "allowed: no channels",
                     name_of(rule.choice.algorithm)));
   }
+  const bool in_parts =
+      rule.collective == Collective::allgather || rule.collective == Collective::reducescatter;
+  if (rule.alignment && !in_parts) {
+    reader.fail(place("alignment"),
+                fmt::format("alignment cannot be used with {}, of which no rank has a part; "
+                            "allowed: no alignment",
+                            name_of(rule.collective)));
+  }
   if (rule.choice.algorithm == Algorithm::nvls_tree && rule.nodes == 1) {
     reader.fail(place("nodes"),
                 "nodes 1 with nvls_tree, which NCCL has from 2 nodes on; "
@@ -158,6 +166,7 @@ std::optional<Rule> read_rule(const TomlNode& node, Diagnostics& errors) {
   const auto algorithm = read_name<Algorithm>(reader, "algorithm", kAlgorithmNames);
   const auto protocol = read_name<Protocol>(reader, "protocol", kProtocolNames);
   const auto channels = reader.integer("channels", 1, kMaxChannels);
+  const auto alignment = reader.integer("alignment", 2, kMaxAlignment);
   auto evidence = read_evidence(reader, errors);
   reader.finish();
   // With what decides it at hand a rule is judged as a whole too, whatever else is wrong in it.
@@ -174,6 +183,7 @@ std::optional<Rule> read_rule(const TomlNode& node, Diagnostics& errors) {
             instead_of,
             {*algorithm, *protocol},
             narrow(channels),
+            narrow(alignment),
             std::move(evidence),
             node.where};
   check_rule(reader, rule, node);

@@ -85,6 +85,7 @@ void write_rule(std::string& out, const Rule& rule, WithEvidence with_evidence) 
   line("algorithm", toml_text(name_of(rule.choice.algorithm)));
   line("protocol", toml_text(name_of(rule.choice.protocol)));
   if (rule.channels) line("channels", fmt::format("{}", *rule.channels));
+  if (rule.alignment) line("alignment", fmt::format("{}", *rule.alignment));
   if (rule.evidence && with_evidence == WithEvidence::yes) {
     line("evidence", evidence_table(*rule.evidence));
   }

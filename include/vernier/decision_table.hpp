@@ -23,7 +23,8 @@ struct Range {
   std::uint8_t protocol;
   std::uint8_t instead_of_algorithm;  // kAny: whatever NCCL's own choice is
   std::uint8_t instead_of_protocol;
-  std::uint8_t channels;  // 0: leave NCCL's number
+  std::uint8_t channels;   // 0: leave NCCL's number
+  std::uint8_t alignment;  // of the part of a rank, in bytes; 0: any
 
   static constexpr std::uint8_t kAny = 0xff;
 };
@@ -31,6 +32,8 @@ static_assert(sizeof(Range) == 16, "four ranges share a cache line");
 
 class DecisionTable {
  public:
+  explicit DecisionTable(int nranks) : nranks_(static_cast<unsigned>(nranks)) {}
+
   // Used by compile() only: ranges of one collective, ascending, not overlapping; max_bytes[i] is
   // the inclusive upper end of ranges[i].
   void set(Collective collective, std::vector<std::uint64_t> max_bytes, std::vector<Range> ranges);
@@ -40,6 +43,8 @@ class DecisionTable {
     for (const PerCollective& one : collectives_) total += one.ranges.size();
     return total;
   }
+
+  [[nodiscard]] unsigned nranks() const noexcept { return nranks_; }
 
   // The range that holds `nbytes`, or nullptr. `collective` is NCCL's number; any value is safe.
   //
@@ -80,6 +85,7 @@ class DecisionTable {
     // first[b]: the first range whose upper end is in bucket b or later, capped at the last range.
     std::vector<std::uint16_t> first;
   };
+  unsigned nranks_;
   std::array<PerCollective, kCollectiveNames.size()> collectives_;
 };
 

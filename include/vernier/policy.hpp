@@ -28,6 +28,7 @@ inline constexpr std::size_t kMaxInlineBytes = 96u << 10;  // of base64 text, af
 inline constexpr std::size_t kMaxRules = 4000;
 inline constexpr int kMaxNesting = 16;
 inline constexpr int kMaxChannels = 64;  // NCCL's MAXCHANNELS from 2.25 on
+inline constexpr int kMaxAlignment = 128;
 
 // What a calibration saw; for people and for lint, never for a decision.
 struct Evidence {
@@ -46,12 +47,22 @@ struct Rule {
   std::optional<int> nodes;          // absent: any
   std::optional<Choice> instead_of;  // absent: whatever NCCL's own choice is
   Choice choice;
-  std::optional<int> channels;  // 1 to 64; absent: NCCL's number
+  std::optional<int> channels;   // 1 to 64; absent: NCCL's number
+  std::optional<int> alignment;  // 2 to 128; absent: 1. See is_aligned()
   std::optional<Evidence> evidence;
   Location where;  // of its [[rule]]
 
   [[nodiscard]] bool matches_shape(int nranks, int nnodes) const {
     return ranks.value_or(nranks) == nranks && nodes.value_or(nnodes) == nnodes;
+  }
+
+  [[nodiscard]] bool matches_bytes(std::uint64_t nbytes) const {
+    return min_bytes <= nbytes && nbytes <= max_bytes;
+  }
+
+  // Whether the part of each of `nranks` ranks is a multiple of `alignment` bytes.
+  [[nodiscard]] bool is_aligned(std::uint64_t nbytes, int nranks) const {
+    return !alignment || nbytes % static_cast<std::uint64_t>(*alignment * nranks) == 0;
   }
 };
 

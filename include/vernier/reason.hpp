@@ -15,6 +15,7 @@ enum class Reason : std::uint8_t {
   // One call.
   applied,          // the rule's cell is now the cheapest
   no_match,         // no rule for this collective and size
+  unaligned,        // the part of a rank is no multiple of the rule's alignment
   cell_unusable,    // NCCL marked the rule's cell unusable
   default_differs,  // NCCL's own choice is not the rule's instead_of
   fp8_protected,    // NCCL keeps ring away from FP8 on more than 8 ranks
@@ -35,11 +36,11 @@ enum class Reason : std::uint8_t {
   no_agreement,     // nothing tells this rank that all ranks decide alike
 };
 
-inline constexpr std::array<std::string_view, 19> kReasonNames = {
-    "applied",      "no-match",  "cell-unusable",   "default-differs", "fp8-protected",
-    "zero-cost",    "active",    "one-rank",        "no-policy",       "bad-policy",
-    "no-rules",     "mode",      "batch-invariant", "old-nccl",        "wrong-nccl",
-    "unknown-nccl", "wrong-gpu", "environment",     "no-agreement"};
+inline constexpr std::array<std::string_view, 20> kReasonNames = {
+    "applied",       "no-match",     "unaligned", "cell-unusable",   "default-differs",
+    "fp8-protected", "zero-cost",    "active",    "one-rank",        "no-policy",
+    "bad-policy",    "no-rules",     "mode",      "batch-invariant", "old-nccl",
+    "wrong-nccl",    "unknown-nccl", "wrong-gpu", "environment",     "no-agreement"};
 
 constexpr std::string_view name_of(Reason reason) {
   return kReasonNames[static_cast<std::size_t>(reason)];

@@ -66,6 +66,7 @@ inline Policy make_policy(std::size_t count) {
                             .instead_of = Choice{Algorithm::ring, Protocol::ll},
                             .choice = {Algorithm::ring, Protocol::ll128},
                             .channels = 16,
+                            .alignment = std::nullopt,
                             .evidence = std::nullopt,
                             .where = {}});
     low = high + 1;

@@ -24,6 +24,7 @@ std::string policy_text(const std::vector<RuleText>& rules, std::string_view hea
     name("algorithm", rule.algorithm);
     name("protocol", rule.protocol);
     number("channels", rule.channels);
+    number("alignment", rule.alignment);
   }
   return text;
 }

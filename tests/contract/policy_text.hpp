@@ -21,6 +21,7 @@ struct RuleText {
   std::string algorithm = "tree";
   std::string protocol = "ll";
   std::string channels;
+  std::string alignment;
 };
 
 // schema 1, with `head` (tables such as [match]) before the rules.

@@ -153,6 +153,31 @@ TEST_P(Rules, InsteadOfMeansTheFirstOfEqualCells) {
                      just_below(10));
 }
 
+// Elsewhere nothing is touched, channels included.
+TEST_P(Rules, AlignmentIsOfThePartOfARank) {
+  for (const Collective collective : {Collective::allgather, Collective::reducescatter}) {
+    RuleText rule = rule_for(collective, {Algorithm::ring, Protocol::simple});
+    rule.channels = "3";
+    rule.alignment = "16";
+    set_inline_policy(policy_text({rule}));
+    const Costs costs = costs_of(collective, algorithms(), {Algorithm::ring, Protocol::ll});
+    for (const int ranks : {2, 3, 4}) {
+      const Comm comm = nccl().create(shape_of(ranks, 1));
+      for (std::size_t part = 65536; part <= 65536 + 32; part += 2) {
+        SCOPED_TRACE(std::to_string(ranks) + " x " + std::to_string(part));
+        const NcclLikeOutcome outcome =
+            ask(comm, costs.in(call_of(static_cast<int>(collective), part)));
+        ASSERT_EQ(outcome.tuner_nbytes, part * static_cast<std::size_t>(ranks));
+        if (part % 16 == 0) {
+          EXPECT_EQ(outcome.protocol, NCCL_PROTO_SIMPLE);
+        } else {
+          expect_untouched(outcome);
+        }
+      }
+    }
+  }
+}
+
 TEST_P(Rules, RanksAndNodesPickTheCommunicator) {
   const Costs costs = small_costs();
   const NcclLikeCall call = costs.in(call_of(ncclFuncAllReduce, 4096));

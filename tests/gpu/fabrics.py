@@ -117,7 +117,8 @@ def between_bytes(rule):
 
 
 def boundary_bytes(rule, ranks):
-    """The possible sizes just outside and just inside both ends of a rule's range."""
+    """The possible sizes just outside and just inside both ends of a rule's range; where it has an alignment,
+    the first two inside, one of which has not."""
     collective = rule["collective"]
     low, high = parse_bytes(rule["min_bytes"]), parse_bytes(rule["max_bytes"])
     sizes = [
@@ -126,6 +127,8 @@ def boundary_bytes(rule, ranks):
         largest_call_below(collective, ranks, high),
         smallest_call_above(collective, ranks, high + 1),
     ]
+    if "alignment" in rule:
+        sizes.append(smallest_call_above(collective, ranks, sizes[1] + 1))
     return [size for size in sizes if size > 0]
 
 

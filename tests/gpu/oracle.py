@@ -113,6 +113,9 @@ class Oracle:
         if index is None:
             return untouched("no rule")
         rule = self.rules[index]
+        part = total_bytes / self.situation.ranks
+        if "alignment" in rule and part % rule["alignment"] != 0:
+            return untouched("unaligned")
         default = f"{default_algorithm}/{default_protocol}"
         if rule.get("instead_of", default) != default:
             return untouched("steps aside")

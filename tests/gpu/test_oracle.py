@@ -98,6 +98,11 @@ class Rules(unittest.TestCase):
             situation = dataclasses.replace(HERE, nccl=(2, minor))
             self.assertEqual(expect(policy(RULE), situation).channels, channels)
 
+    def test_alignment_is_of_the_part_of_a_rank(self):
+        aligned = policy({**RULE, "alignment": 16})
+        for more, rule in ((0, 0), (4, None), (32, None), (64, 0), (80, None)):
+            self.assertEqual(expect(aligned, nbytes=4 * MIB + more).rule, rule, more)
+
     def test_overlap_is_an_error(self):
         with self.assertRaises(ValueError):
             expect(policy(RULE, RULE))

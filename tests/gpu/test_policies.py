@@ -156,6 +156,7 @@ class Shipped(CatalogTest):
     def test_boundaries_lie_on_both_sides(self):
         rule = {"collective": "allgather", "min_bytes": 104, "max_bytes": 200}
         self.assertEqual(boundary_bytes(rule, 4), [96, 104, 200, 208])
+        self.assertEqual(boundary_bytes({**rule, "alignment": 16}, 4), [96, 104, 200, 208, 112])
 
     def test_boundaries_are_surveyed(self):
         for fabric, rules in self.each_fabric():

@@ -43,6 +43,17 @@ TEST(HeldOut, AreTwoSizesInEachRuleThatNobodyHasMeasured) {
   EXPECT_EQ(others.size(), 3u) << "one of them has been measured";
 }
 
+TEST(HeldOut, OfARuleForAlignedSizesAreAligned) {
+  Policy policy;
+  policy.rules = {rule(1024, 65536)};
+  policy.rules[0].collective = Collective::allgather;
+  policy.rules[0].ranks = 3;
+  policy.rules[0].alignment = 16;
+  const auto found = sizes(held_out_points(policy, {}, 3, 2));
+  ASSERT_EQ(found.size(), 2u);
+  for (const std::uint64_t nbytes : found) EXPECT_EQ(nbytes % 48, 0u) << nbytes;
+}
+
 TEST(HeldOut, OfARuleForOneSizeIsThatSize) {
   Policy policy;
   policy.rules = {rule(4096, 4096)};
@@ -106,6 +117,20 @@ TEST(Confirmed, WhatLookedSlowIsDecidedByASecondLookAlone) {
   EXPECT_NEAR(points[0].first_look, 1 / 1.005, 1e-6);
   // What the second look says does not change what the first one doubted, when a run goes on.
   EXPECT_EQ(sizes(doubtful_points(recording, "sha256:a")), std::vector<std::uint64_t>{2048});
+}
+
+// A recording may know such sizes of a policy whose rule held there.
+TEST(TakeOutLosers, ASizeAtWhichARuleDoesNotHoldSaysNothingOfIt) {
+  Rule aligned = rule(1024, 8192);
+  aligned.collective = Collective::allgather;
+  aligned.ranks = 2;
+  aligned.alignment = 16;
+  ConfirmedPoint loses{{Collective::allgather, 4096 + 16}, {}, 1};
+  loses.graph.ratio = loses.graph.high95 = 0.9;
+  std::vector<Rule> rules{aligned};
+  EXPECT_TRUE(take_out_losers(rules, {loses}).empty());
+  loses.point.nbytes = 4096 + 32;
+  EXPECT_EQ(take_out_losers(rules, {loses}).size(), 1u);
 }
 
 TEST(TakeOutLosers, KeepsWhatGainsAndNamesWhatLost) {

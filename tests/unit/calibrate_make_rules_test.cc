@@ -64,6 +64,24 @@ TEST(MakeRules, ARuleEndsWhereItLastWon) {
             "1024-1024 tree/ll instead of ring/ll\n");
 }
 
+// Simple is slow at parts of a rank that are no multiple of 16 bytes.
+TEST(MakeRules, SimpleInPartsHoldsForAlignedSizesUnlessItWonAtAnother) {
+  const auto alignment_of = [](Collective collective, Choice choice, std::uint64_t high) {
+    std::vector<JudgedPoint> points{point(1024, false, {arm({choice, 1}, 1.2)}),
+                                    point(high, false, {arm({choice, 1}, 1.2)})};
+    for (JudgedPoint& one : points) one.point.collective = collective;
+    const auto rules = make_rules(points, {}, 4, 1);
+    EXPECT_EQ(rules.size(), 1u);
+    return rules.at(0).alignment;
+  };
+  EXPECT_EQ(alignment_of(Collective::allgather, kRingSimple, 2048), 16);
+  EXPECT_EQ(alignment_of(Collective::reducescatter, kRingSimple, 2048 + 64), 16);
+  EXPECT_EQ(alignment_of(Collective::reducescatter, kRingSimple, 2048 + 32), std::nullopt);
+  EXPECT_EQ(alignment_of(Collective::allreduce, kRingSimple, 2048), std::nullopt);
+  EXPECT_EQ(alignment_of(Collective::allgather, {Algorithm::ring, Protocol::ll128}, 2048),
+            std::nullopt);
+}
+
 TEST(MakeRules, LossesOfEitherModeMakeNoRule) {
   EXPECT_EQ(rules_of({point(1024, false, {arm(kTree, 1.2, Standing::eager_loss)}),
                       point(2048, false, {arm(kTree, 0.9)})}),

@@ -83,7 +83,7 @@ TEST(Effort, IsBoundedHoweverLongACallTakes) {
     EXPECT_GE(graph.operations, 3);
     EXPECT_LE(graph.operations, 20);
     EXPECT_GE(graph.replays, 3);
-    EXPECT_LE(graph.replays, 11);
+    EXPECT_LE(graph.replays, 7);
     const Effort eager = effort_for(Mode::eager, us);
     EXPECT_GE(eager.operations, 5);
     EXPECT_LE(eager.operations, 50);

@@ -17,8 +17,9 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 Rule rule(std::uint64_t min_bytes, std::uint64_t max_bytes, Choice choice) {
-  return {Collective::allreduce, min_bytes, max_bytes,    std::nullopt, std::nullopt,
-          std::nullopt,          choice,    std::nullopt, std::nullopt, {}};
+  return {Collective::allreduce, min_bytes,    max_bytes, std::nullopt,
+          std::nullopt,          std::nullopt, choice,    std::nullopt,
+          std::nullopt,          std::nullopt, {}};
 }
 
 constexpr Choice kRingLl128{Algorithm::ring, Protocol::ll128};
@@ -72,7 +73,7 @@ TEST(DecisionTable, KnowsNothingOfOtherCollectives) {
     EXPECT_EQ(table.find(collective, 0), nullptr);
     EXPECT_EQ(table.find(collective, 50), nullptr);
   }
-  EXPECT_EQ(DecisionTable().find(ncclFuncAllReduce, 0), nullptr);
+  EXPECT_EQ(DecisionTable(4).find(ncclFuncAllReduce, 0), nullptr);
 }
 
 TEST(Compile, TakesRulesOfThisShapeAlone) {
@@ -118,6 +119,28 @@ Decision decide_one(const Rule& one, const Costs& costs) {
   keep.reserve(1000);
   keep.push_back(table_of({one}));
   return decide(keep.back(), ncclFuncAllReduce, one.min_bytes, costs.table());
+}
+
+TEST(Decide, AlignmentIsOfThePartOfARank) {
+  for (const int ranks : {2, 3, 4, 8}) {
+    for (const int alignment : {2, 16, 100, 128}) {
+      Policy policy;
+      policy.rules = {rule(0, 1 << 20, kRingLl128)};
+      policy.rules[0].collective = Collective::allgather;
+      policy.rules[0].alignment = alignment;
+      const DecisionTable table = compile(policy, ranks, 1, AllGatherChannels::keep);
+      Costs costs;
+      costs.at(Algorithm::ring, Protocol::ll) = 10.0f;
+      costs.at(Algorithm::ring, Protocol::ll128) = 20.0f;
+      for (std::uint64_t part = 0; part < 1000; ++part) {
+        const std::uint64_t nbytes = part * static_cast<unsigned>(ranks);
+        const bool aligned = part % static_cast<unsigned>(alignment) == 0;
+        const Decision decision = decide(table, ncclFuncAllGather, nbytes, costs.table());
+        ASSERT_EQ(decision.reason, aligned ? Reason::applied : Reason::unaligned) << part;
+        ASSERT_EQ(policy.rules[0].is_aligned(nbytes, ranks), aligned) << part;
+      }
+    }
+  }
 }
 
 TEST(Decide, PutsTheChosenCellJustBelowTheBest) {

@@ -288,6 +288,22 @@ std::string reason(std::optional<Choice> ran, Tuner tuner, std::uint64_t nbytes 
   return judge(call, tuner, &policy).reason;
 }
 
+TEST(Reasons, OfAPartOfARankThatIsNotAlignedIsThat) {
+  Policy policy = one_rule();
+  policy.rules[0].collective = Collective::reducescatter;
+  policy.rules[0].choice = kRingSimple;
+  policy.rules[0].alignment = 16;
+  const Tuner active{Tuner::Who::vernier, "active", ""};
+  const auto verdict = [&](std::uint64_t nbytes, Choice ran) {
+    return judge({"reducescatter", nbytes, 4, 1, Selection::Path::table, ran, "2.28.9", {}, {}},
+                 active, &policy);
+  };
+  EXPECT_EQ(verdict(8192, kRingSimple).reason, "applied");
+  EXPECT_EQ(verdict(8192, kRingSimple).asked, "ring/simple");
+  EXPECT_EQ(verdict(8192 + 32, kRingLl).reason, "unaligned");
+  EXPECT_EQ(verdict(8192 + 32, kRingLl).asked, "");
+}
+
 TEST(Reasons, OfOneCallFollowFromWhatRan) {
   const Tuner active{Tuner::Who::vernier, "active", ""};
   EXPECT_EQ(reason(kTreeLl, active), "applied");

@@ -63,6 +63,7 @@ instead_of = "ring/simple"
 algorithm = "ring"
 protocol = "ll128"
 channels = 24
+alignment = 16
 evidence = { default_us = 40.8, tuned_us = 30, ratio_low = 1.30, ratio_high = 1.41, samples = 60 }
 )");
   ASSERT_TRUE(parsed.policy) << to_string(parsed.errors.at(0), "p");
@@ -83,6 +84,7 @@ evidence = { default_us = 40.8, tuned_us = 30, ratio_low = 1.30, ratio_high = 1.
   EXPECT_EQ(rule.instead_of, (Choice{Algorithm::ring, Protocol::simple}));
   EXPECT_EQ(rule.choice, (Choice{Algorithm::ring, Protocol::ll128}));
   EXPECT_EQ(rule.channels, 24);
+  EXPECT_EQ(rule.alignment, 16);
   EXPECT_EQ(rule.evidence->tuned_us, 30);
   EXPECT_EQ(rule.evidence->samples, 60);
   EXPECT_EQ(rule.where.line, 12);
@@ -124,6 +126,19 @@ TEST(ParsePolicy, RejectsWrongTypes) {
   expect_error("schema = 1\nmatch = 3\n", "match must be a table");
 }
 
+TEST(ParsePolicy, AlignmentIsForWhatEachRankHasAPartOf) {
+  EXPECT_EQ(errors_of(with_rule(kRule + "alignment = 2\n")), "");
+  EXPECT_EQ(
+      errors_of(with_rule(replaced(kRule, "allgather", "reducescatter") + "alignment = 128\n")),
+      "");
+  expect_error(with_rule(kRule + "alignment = 1\n"), "alignment must be an integer from 2 to 128");
+  expect_error(with_rule(kRule + "alignment = 129\n"), "found integer 129");
+  expect_error(
+      with_rule(replaced(kRule, "allgather", "allreduce") + "alignment = 16\n"),
+      "p.toml:12:13: error: alignment cannot be used with allreduce, of which no rank has a "
+      "part; allowed: no alignment");
+}
+
 TEST(ParsePolicy, RejectsMissingKeys) {
   for (const char* key : {"collective", "min_bytes", "max_bytes", "algorithm", "protocol"}) {
     const std::size_t at = kRule.find(key);
@@ -153,7 +168,8 @@ TEST(ParsePolicy, RejectsPairsNcclCannotRun) {
 }
 
 TEST(ParsePolicy, RejectsWhatOnlyTogetherIsWrong) {
-  expect_error(with_rule(replaced(kRule, "\"8MiB\"", "\"1MiB\"")), "max_bytes 1MiB is below min_bytes; allowed: 2MiB and up");
+  expect_error(with_rule(replaced(kRule, "\"8MiB\"", "\"1MiB\"")),
+               "max_bytes 1MiB is below min_bytes; allowed: 2MiB and up");
   expect_error(with_rule(replaced(kRule, "nodes = 1", "nodes = 5")),
                "nodes 5 is more than ranks 4");
   expect_error(with_rule("collective = \"allreduce\"\nmin_bytes = 1\nmax_bytes = 2\n"

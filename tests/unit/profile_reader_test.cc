@@ -3,8 +3,12 @@
 // Profiles are read from files that nobody vouches for.
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <fstream>
+
 #include "tools/common/json_members.hpp"
 #include "tools/profile/traffic.hpp"
+#include "vernier/policy.hpp"
 
 namespace vernier::profile {
 namespace {
@@ -166,6 +170,27 @@ TEST_F(Traffics, ADigestIsNoPath) {
   (void)gather_traffic(job, "/tmp", problems);
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_NE(problems[0].find("a digest that is none"), std::string::npos);
+}
+
+TEST_F(Traffics, OfARuleForAlignedPartsOthersAreUnaligned) {
+  const std::string text =
+      "schema = 1\n[[rule]]\ncollective = \"allgather\"\nmin_bytes = 1\nmax_bytes = 1024\n"
+      "algorithm = \"ring\"\nprotocol = \"ll\"\nalignment = 16\n";
+  Job job = job_of(call(kernel("1"), "allgather", "8") + call(kernel("1"), "allgather", "12"));
+  TunerDecision decision{"h", 1, "aa", 4, 1, digest(*parse_policy(text).policy), "apply", "active"};
+  job.tuner_decisions.push_back(decision);
+  const std::string file = testing::TempDir() + "policy-" +
+                           decision.digest.substr(decision.digest.find(':') + 1) + ".toml";
+  std::ofstream(file) << text;
+  std::vector<std::string> problems;
+  const Traffic traffic = gather_traffic(job, testing::TempDir(), problems);
+  std::remove(file.c_str());
+  EXPECT_TRUE(problems.empty()) << problems[0];
+  ASSERT_EQ(traffic.rows.size(), 2u);
+  for (const Row& row : traffic.rows) {
+    EXPECT_EQ(row.reason, row.nbytes == 4u * 16 ? "applied" : "unaligned");
+    EXPECT_EQ(row.requested, row.nbytes == 4u * 16 ? "ring/ll" : "");
+  }
 }
 
 TEST_F(Traffics, CallsWithoutAKernelAreARowThatAPolicyCannotTouch) {

@@ -75,7 +75,7 @@ std::map<std::uint64_t, double> read_compared(const std::string& file) {
 bool says_something(const Policy& policy, const Point& point, int ranks, int nodes) {
   return std::any_of(policy.rules.begin(), policy.rules.end(), [&](const Rule& rule) {
     return rule.collective == point.collective && rule.matches_shape(ranks, nodes) &&
-           rule.min_bytes <= point.nbytes && point.nbytes <= rule.max_bytes;
+           rule.matches_bytes(point.nbytes) && rule.is_aligned(point.nbytes, ranks);
   });
 }
 

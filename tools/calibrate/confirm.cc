@@ -15,11 +15,6 @@ namespace {
 constexpr double kLosesBelow = 0.99;
 constexpr double kDoubtfulBelow = 1.0;
 
-bool covers(const Rule& rule, const Point& point) {
-  return rule.collective == point.collective && rule.min_bytes <= point.nbytes &&
-         point.nbytes <= rule.max_bytes;
-}
-
 using Launches = std::map<int, LaunchPairs>;  // by number
 
 std::map<Point, Launches> launches_of(const Recording& recording, const std::string& digest) {
@@ -49,16 +44,17 @@ std::vector<Point> held_out_points(const Policy& policy, const std::vector<Judge
   for (const Rule& rule : policy.rules) {
     const double low = std::log(static_cast<double>(std::max<std::uint64_t>(rule.min_bytes, 1)));
     const double high = std::log(static_cast<double>(rule.max_bytes));
+    const auto unit_bytes =
+        static_cast<std::uint32_t>(rule.alignment.value_or(static_cast<int>(element_bytes)));
     const std::size_t before = points.size();
     for (const double share : {0.3, 0.7}) {
       const auto nbytes = static_cast<std::uint64_t>(std::exp(low + share * (high - low)));
-      const Point point{rule.collective,
-                        whole_bytes(rule.collective, nbytes, ranks, element_bytes)};
+      const Point point{rule.collective, whole_bytes(rule.collective, nbytes, ranks, unit_bytes)};
       if (covers(rule, point) && is_new(point)) points.push_back(point);
     }
     if (points.size() > before) continue;
     const Point first{rule.collective,
-                      whole_bytes(rule.collective, rule.min_bytes, ranks, element_bytes)};
+                      whole_bytes(rule.collective, rule.min_bytes, ranks, unit_bytes)};
     if (covers(rule, first)) points.push_back(first);
   }
   return points;

@@ -325,6 +325,11 @@ Configuration configuration_of(const Rule& rule) {
   return {rule.choice, rule.channels.value_or(0)};
 }
 
+bool covers(const Rule& rule, const Point& point) {
+  return rule.collective == point.collective && rule.matches_bytes(point.nbytes) &&
+         rule.is_aligned(point.nbytes, rule.ranks.value_or(1));
+}
+
 Standing stand(const RatioInterval& graph, const RatioInterval& eager,
                const RatioInterval& host_bound) {
   if (graph.launches < 2) return Standing::tie;

@@ -115,6 +115,9 @@ inline constexpr double kBeyondDoubt = 1.05;
 
 [[nodiscard]] Configuration configuration_of(const Rule& rule);
 
+// Whether a calibrated rule, which states its ranks, holds at a point.
+[[nodiscard]] bool covers(const Rule& rule, const Point& point);
+
 // What an eager call keeps of its speed where the host takes as long as the GPU does with NCCL's
 // own choice, and pays `more_us` for another one.
 [[nodiscard]] double host_bound_ratio(double gpu_us, double more_us);

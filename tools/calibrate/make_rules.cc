@@ -23,6 +23,10 @@ bool holds(const JudgedArm* arm, bool halfway) {
 // to trust than many.
 constexpr double kCostOfARun = 0.015;
 
+// NCCL's simple protocol takes up to half as long again where the part of a rank is no multiple of
+// so many bytes (docs/measurements.md). Models send such sizes hardly ever.
+constexpr int kAlignmentOfSimple = 16;
+
 struct Run {
   Configuration configuration;
   std::size_t first;  // indices of points
@@ -135,8 +139,21 @@ class RuleMaker {
     rule.instead_of = own;
     rule.choice = *configuration.choice;
     if (configuration.channels > 0) rule.channels = configuration.channels;
+    if (is_of_aligned_sizes(run)) rule.alignment = kAlignmentOfSimple;
     rule.evidence = weakest(run, own, from, to);
     if (rule.evidence) rules_.push_back(rule);
+  }
+
+  // Whether nothing that was judged says how the run does at sizes that simple does not like.
+  [[nodiscard]] bool is_of_aligned_sizes(const Run& run) const {
+    const Collective collective = points_[run.first].point.collective;
+    if (collective != Collective::allgather && collective != Collective::reducescatter)
+      return false;
+    if (run.configuration.choice->protocol != Protocol::simple) return false;
+    const auto unit_bytes = static_cast<std::uint64_t>(kAlignmentOfSimple * ranks_);
+    return std::all_of(&points_[run.first], &points_[run.last] + 1, [&](const JudgedPoint& judged) {
+      return judged.point.nbytes % unit_bytes == 0;
+    });
   }
 
   // Of the point where the rule gains least; the samples of all its points. A stretch that holds no

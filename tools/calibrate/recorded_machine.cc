@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "tools/calibrate/plan.hpp"
+#include "tools/calibrate/statistics.hpp"
+
 namespace vernier::calibrate {
 
 bool is_kept_back(const SampleRecord& record, std::size_t pair) {
@@ -27,6 +30,19 @@ RecordedMachine::RecordedMachine(const Recording& recording, std::uint64_t seed,
             judging_launches_.end()) {
       judging_launches_.push_back(record.launch);
     }
+  }
+  for (auto& [key, series] : series_) {
+    const auto& [point, mode, name] = key;
+    if (name == "default") {
+      for (const auto& [launch, captures] : series) {
+        std::vector<double> all_us;
+        for (const std::vector<float>& replays : captures) all_us.push_back(capture_us(replays));
+        own_us_[{point, mode, launch}] = median(std::move(all_us));
+      }
+    }
+    // What was judged draws from that: of screening and races there are few captures each.
+    const auto judged = series.lower_bound(kFirstJudgingLaunch);
+    if (judged != series.end()) series.erase(series.begin(), judged);
   }
   if (judging_launches_.empty()) {
     throw std::runtime_error("the recording has no judging launch: nothing to draw from");
@@ -87,14 +103,10 @@ bool RecordedMachine::knows(const Point& point, const Configuration& configurati
   return find(point, Mode::graph, format_configuration(configuration)) != nullptr;
 }
 
-std::vector<float> RecordedMachine::draw(const Series& series, int wanted_launch, double which) {
-  auto launch = series.find(wanted_launch);
-  if (launch == series.end()) {
-    std::uniform_int_distribution<std::size_t> any(0, series.size() - 1);
-    launch = std::next(series.begin(), static_cast<std::ptrdiff_t>(any(random_)));
-  }
-  const std::vector<std::vector<float>>& captures = launch->second;
-  return captures[static_cast<std::size_t>(which * static_cast<double>(captures.size()))];
+int RecordedMachine::launch_of(const Series& series, int wanted_launch) {
+  if (series.contains(wanted_launch)) return wanted_launch;
+  std::uniform_int_distribution<std::size_t> any(0, series.size() - 1);
+  return std::next(series.begin(), static_cast<std::ptrdiff_t>(any(random_)))->first;
 }
 
 Answer RecordedMachine::measure(const Request& request) {
@@ -103,6 +115,8 @@ Answer RecordedMachine::measure(const Request& request) {
   std::uniform_real_distribution<double> any;
   std::vector<double> moments(static_cast<std::size_t>(request.pairs));
   for (double& moment : moments) moment = any(random_);
+  const Series* const own = find(request.point, request.mode, "default");
+  const int default_launch = own != nullptr ? launch_of(*own, default_launch_) : default_launch_;
   for (std::size_t i = 0; i < request.arms.size(); ++i) {
     const bool is_default = request.arms[i].is_default();
     std::string name = format_configuration(request.arms[i]);
@@ -118,9 +132,22 @@ Answer RecordedMachine::measure(const Request& request) {
     auto& pairs = answer.times_us.emplace_back();
     // NCCL's own choice once more is measured once more; so is whatever is nothing else.
     const bool again = i > 0 && (is_default || truth_ == Truth::null);
+    const bool is_null = truth_ == Truth::null && !is_default;
+    const int launch = launch_of(*series, is_null ? candidate_launch_ : default_launch);
+    // Launches differ by more than ways do: what was not timed in this one is as much faster than
+    // NCCL's own choice as it was in another.
+    double factor = 1;
+    if (launch != default_launch && !is_null) {
+      const auto here = own_us_.find({request.point, request.mode, default_launch});
+      const auto there = own_us_.find({request.point, request.mode, launch});
+      if (here != own_us_.end() && there != own_us_.end()) factor = here->second / there->second;
+    }
+    const auto& captures = series->at(launch);
     for (const double moment : moments) {
-      pairs.push_back(draw(*series, is_default ? default_launch_ : candidate_launch_,
-                           again ? any(random_) : moment));
+      const double which = again ? any(random_) : moment;
+      pairs.push_back(
+          captures[static_cast<std::size_t>(which * static_cast<double>(captures.size()))]);
+      for (float& us : pairs.back()) us *= static_cast<float>(factor);
     }
   }
   return answer;

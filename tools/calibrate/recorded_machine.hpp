@@ -39,10 +39,12 @@ class RecordedMachine : public Machine {
   using Key = std::tuple<Point, Mode, std::string>;
 
   [[nodiscard]] const Series* find(const Point& point, Mode mode, const std::string& name) const;
-  [[nodiscard]] std::vector<float> draw(const Series& series, int wanted_launch, double which);
+  // The wanted one, or one at random where there is nothing of that.
+  [[nodiscard]] int launch_of(const Series& series, int wanted_launch);
 
   const Recording& recording_;
-  std::map<Key, Series> series_;  // to draw from
+  std::map<Key, Series> series_;                           // to draw from
+  std::map<std::tuple<Point, Mode, int>, double> own_us_;  // NCCL's own choice in a launch
   std::vector<int> judging_launches_;
   std::mt19937_64 random_;
   Truth truth_;

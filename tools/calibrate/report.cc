@@ -63,9 +63,7 @@ Json interval_json(const RatioInterval& interval) {
 
 const Rule* rule_at(const Policy& policy, const JudgedPoint& judged) {
   const auto found = std::find_if(policy.rules.begin(), policy.rules.end(), [&](const Rule& rule) {
-    return rule.collective == judged.point.collective && rule.min_bytes <= judged.point.nbytes &&
-           judged.point.nbytes <= rule.max_bytes &&
-           rule.instead_of.value_or(judged.own) == judged.own;
+    return covers(rule, judged.point) && rule.instead_of.value_or(judged.own) == judged.own;
   });
   return found == policy.rules.end() ? nullptr : &*found;
 }
@@ -172,8 +170,11 @@ std::string verdict(const Fit& fit) {
     parts += fmt::format("{}{} {} {:.2f} times as fast", parts.empty() ? "" : ", ",
                          name_of(collective), range, std::exp(gain.log_sum / gain.points));
   }
-  return fmt::format("Use the policy: in graphs it makes {}; elsewhere NCCL's own choice stays.",
-                     parts.empty() ? "sizes between the measured ones faster" : parts);
+  const bool aligned = std::any_of(fit.policy.rules.begin(), fit.policy.rules.end(),
+                                   [](const Rule& rule) { return rule.alignment.has_value(); });
+  return fmt::format("Use the policy: in graphs it makes {}; elsewhere{} NCCL's own choice stays.",
+                     parts.empty() ? "sizes between the measured ones faster" : parts,
+                     aligned ? ", and where a rank's part is not aligned as a rule asks," : "");
 }
 
 Json to_json(const Fit& fit) {

@@ -270,10 +270,11 @@ Account make_account(const JobEvidence& evidence) {
 }
 
 std::string_view meaning_of(std::string_view reason) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 20> kMeanings = {{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 21> kMeanings = {{
       {"applied", "what ran is what the policy asks"},
       {"no-match", "no rule for this collective and size"},
       {"no-rules", "no rule for so many ranks and nodes"},
+      {"unaligned", "the part of a rank is no multiple of the rule's alignment"},
       {"cell-unusable",
        "NCCL cannot use that cell there (hardware, NCCL_ALGO, NCCL_PROTO), or it "
        "protects FP8"},

@@ -72,8 +72,9 @@ Verdict judge(const JudgedCall& call, const Tuner& tuner, const Policy* policy) 
     const Call asked{
         *collective, *call.nbytes, call.ranks, call.nodes, {}, parse_nccl_version(call.nccl), {}};
     const Explanation answer = vernier::explain(*policy, asked);
-    if (answer.rule != nullptr) verdict.asked = rule_text(*answer.rule);
-    if (answer.rule == nullptr) {
+    const bool asks = answer.rule != nullptr && answer.reason != Reason::unaligned;
+    if (asks) verdict.asked = rule_text(*answer.rule);
+    if (!asks) {
       verdict.reason = name_of(answer.reason);
     } else if (call.path == Path::table && call.ran) {
       verdict.reason = call.ran == answer.rule->choice ? std::string(name_of(Reason::applied))

@@ -24,7 +24,8 @@ std::string_view change_of(const RangeDifference& range) {
 std::string decision_text(const Rule* rule) {
   if (rule == nullptr) return "-";
   return choice_text(rule->choice, rule->channels) +
-         (rule->instead_of ? " instead of " + format_choice(*rule->instead_of) : "");
+         (rule->instead_of ? " instead of " + format_choice(*rule->instead_of) : "") +
+         (rule->alignment ? fmt::format(", alignment {}", *rule->alignment) : "");
 }
 
 std::string line_text(const Rule* rule) {

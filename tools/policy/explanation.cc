@@ -88,6 +88,9 @@ std::string refusal_text(const Policy& policy, const Explanation& result, const 
     case Reason::no_rules:
       return fmt::format("no rule is for {}", shape_text(call.ranks, call.nodes));
     case Reason::no_match: return "no rule matches";
+    case Reason::unaligned:
+      return fmt::format("the rule is for where the bytes of a rank are a multiple of {}",
+                         *result.rule->alignment);
     case Reason::default_differs:
       return fmt::format("the rule is for where that is {}, {}",
                          format_choice(*result.rule->instead_of),
@@ -156,6 +159,12 @@ void judge_rule(const Call& call, Explanation& result) {
   const auto add = [&result](const char* what, std::optional<bool> holds, std::string text) {
     result.conditions.push_back(judge(what, holds, std::move(text)));
   };
+  if (rule.alignment) {
+    add("alignment", result.reason != Reason::unaligned,
+        fmt::format("the bytes of a rank, {}, have to be a multiple of {}",
+                    call.nbytes / static_cast<std::uint64_t>(call.ranks), *rule.alignment));
+  }
+  if (result.reason == Reason::unaligned) return;
   if (rule.instead_of) {
     const bool differs = result.reason == Reason::default_differs;
     if (call.own_choice) {

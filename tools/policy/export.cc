@@ -33,6 +33,9 @@ std::vector<std::string> lost_in_csv(const Policy& policy) {
       "instead_of", [](const Rule& rule) { return rule.instead_of.has_value(); },
       ": the rows hold whatever NCCL's own choice is");
   add(
+      "alignment", [](const Rule& rule) { return rule.alignment.has_value(); },
+      ": the rows hold for parts of any size");
+  add(
       "NCCL's number of channels", [](const Rule& rule) { return !rule.channels; },
       ": NCCL's example tuner sets 1 channel for -1");
   add(

@@ -35,6 +35,7 @@ Json to_json(const Rule& rule) {
           {"instead_of", to_json(rule.instead_of)},
           {"choice", format_choice(rule.choice)},
           {"channels", or_null(rule.channels)},
+          {"alignment", or_null(rule.alignment)},
           {"evidence", rule.evidence ? evidence_json(*rule.evidence) : Json()},
           {"line", rule.where.line}};
 }

@@ -66,7 +66,8 @@ const Rule* advance(const std::vector<const Rule*>& rules, std::size_t& at, std:
 
 bool same_decision(const Rule* a, const Rule* b) {
   if (a == nullptr || b == nullptr) return a == b;
-  return a->choice == b->choice && a->channels == b->channels && a->instead_of == b->instead_of;
+  return a->choice == b->choice && a->channels == b->channels && a->alignment == b->alignment &&
+         a->instead_of == b->instead_of;
 }
 
 void compare_shape(const std::vector<const Rule*>& a, const std::vector<const Rule*>& b,

@@ -53,6 +53,7 @@ std::string rule_table(const Policy& policy) {
                {"instead of", left},
                {"choice", left},
                {"channels", right},
+               {"alignment", right},
                {"gain", left},
                {"line", right}});
   const auto number = [](std::optional<int> value, std::string_view absent) {
@@ -63,8 +64,8 @@ std::string rule_table(const Policy& policy) {
     table.add({std::string(name_of(rule.collective)), format_bytes(rule.min_bytes),
                format_bytes(rule.max_bytes), number(rule.ranks, "any"), number(rule.nodes, "any"),
                rule.instead_of ? format_choice(*rule.instead_of) : "any",
-               format_choice(rule.choice), number(rule.channels, "-"), gain.empty() ? "-" : gain,
-               fmt::format("{}", rule.where.line)});
+               format_choice(rule.choice), number(rule.channels, "-"), number(rule.alignment, "-"),
+               gain.empty() ? "-" : gain, fmt::format("{}", rule.where.line)});
   }
   return table.text();
 }

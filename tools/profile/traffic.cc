@@ -116,7 +116,7 @@ const Rule* find_rule(const Policy& policy, const Row& row) {
   if (!collective || !row.nbytes) return nullptr;
   for (const Rule& rule : policy.rules) {
     if (rule.collective == *collective && rule.matches_shape(row.ranks, row.nodes) &&
-        rule.min_bytes <= *row.nbytes && *row.nbytes <= rule.max_bytes) {
+        rule.matches_bytes(*row.nbytes)) {
       return &rule;
     }
   }
@@ -130,6 +130,10 @@ void judge(Row& row, const TunerDecision* decision, Policies& policies) {
   const Rule* const rule = policy == nullptr ? nullptr : find_rule(*policy, row);
   if (rule == nullptr) {
     row.reason = decision->reason == "active" ? "no-match" : decision->reason;
+    return;
+  }
+  if (!rule->is_aligned(*row.nbytes, row.ranks)) {
+    row.reason = decision->reason == "active" ? "unaligned" : decision->reason;
     return;
   }
   row.requested =
