@@ -27,7 +27,7 @@ struct CsvImport {
 // for which the CSV means something else.
 [[nodiscard]] CsvImport import_nccl_csv(std::string_view text);
 
-// What it cannot say is lost: match, environment, instead_of, evidence, names.
+// What it cannot say is lost: match, environment, instead_of, alignment, evidence, names.
 [[nodiscard]] std::string export_nccl_csv(const Policy& policy);
 
 }  // namespace vernier

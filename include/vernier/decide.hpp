@@ -92,7 +92,7 @@ __attribute__((cold, noinline)) inline bool ring_is_held_back(CostTable costs,
   const Range* const range = table.find(collective, nbytes);
   if (range == nullptr) return {Reason::no_match, 0, 0, 0, nullptr};
   const auto leave = [range](Reason reason) { return Decision{reason, 0, 0, 0, range}; };
-  if (range->alignment != 0 && nbytes % (range->alignment * table.nranks()) != 0) {
+  if (range->alignment != 0 && nbytes % (range->alignment * table.nranks()) != 0) [[unlikely]] {
     return leave(Reason::unaligned);
   }
 

@@ -32,7 +32,7 @@ static_assert(sizeof(Range) == 16, "four ranges share a cache line");
 
 class DecisionTable {
  public:
-  explicit DecisionTable(int nranks) : nranks_(static_cast<unsigned>(nranks)) {}
+  explicit DecisionTable(int nranks) : nranks_(static_cast<std::uint64_t>(nranks)) {}
 
   // Used by compile() only: ranges of one collective, ascending, not overlapping; max_bytes[i] is
   // the inclusive upper end of ranges[i].
@@ -44,7 +44,7 @@ class DecisionTable {
     return total;
   }
 
-  [[nodiscard]] unsigned nranks() const noexcept { return nranks_; }
+  [[nodiscard]] std::uint64_t nranks() const noexcept { return nranks_; }
 
   // The range that holds `nbytes`, or nullptr. `collective` is NCCL's number; any value is safe.
   //
@@ -85,7 +85,7 @@ class DecisionTable {
     // first[b]: the first range whose upper end is in bucket b or later, capped at the last range.
     std::vector<std::uint16_t> first;
   };
-  unsigned nranks_;
+  std::uint64_t nranks_;
   std::array<PerCollective, kCollectiveNames.size()> collectives_;
 };
 

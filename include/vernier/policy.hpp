@@ -62,7 +62,9 @@ struct Rule {
 
   // Whether the part of each of `nranks` ranks is a multiple of `alignment` bytes.
   [[nodiscard]] bool is_aligned(std::uint64_t nbytes, int nranks) const {
-    return !alignment || nbytes % static_cast<std::uint64_t>(*alignment * nranks) == 0;
+    return !alignment ||
+           nbytes % (static_cast<std::uint64_t>(*alignment) * static_cast<std::uint64_t>(nranks)) ==
+               0;
   }
 };
 

@@ -103,7 +103,8 @@ def representative_bytes(rule, ranks):
     power = 1 << (high.bit_length() - 1)
     if power >= low and largest_call_below(rule["collective"], ranks, power) == power:
         return power
-    return largest_call_below(rule["collective"], ranks, high)
+    step = ranks * rule.get("alignment", 1)
+    return largest_call_below(rule["collective"], ranks, high // step * step)
 
 
 def between_bytes(rule):

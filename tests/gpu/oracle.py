@@ -92,10 +92,11 @@ class Oracle:
             and parse_bytes(rule["min_bytes"]) <= total_bytes <= parse_bytes(rule["max_bytes"])
             and rule.get("ranks", self.situation.ranks) == self.situation.ranks
             and rule.get("nodes", self.situation.nodes) == self.situation.nodes
+            and ("alignment" not in rule or total_bytes % (rule["alignment"] * self.situation.ranks) == 0)
         )
 
     def covering_rule(self, collective, total_bytes):
-        """Index of the rule whose range holds this call, whatever NCCL's own choice is, or None."""
+        """Index of the rule whose range and alignment hold this call, whatever NCCL's own choice is, or None."""
         found = [i for i, r in enumerate(self.rules) if self._covers(r, collective, total_bytes)]
         if len(found) > 1:
             raise ValueError(f"rules {found} overlap at {collective} {total_bytes}")
@@ -113,9 +114,6 @@ class Oracle:
         if index is None:
             return untouched("no rule")
         rule = self.rules[index]
-        part = total_bytes / self.situation.ranks
-        if "alignment" in rule and part % rule["alignment"] != 0:
-            return untouched("unaligned")
         default = f"{default_algorithm}/{default_protocol}"
         if rule.get("instead_of", default) != default:
             return untouched("steps aside")

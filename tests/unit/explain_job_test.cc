@@ -288,6 +288,28 @@ std::string reason(std::optional<Choice> ran, Tuner tuner, std::uint64_t nbytes 
   return judge(call, tuner, &policy).reason;
 }
 
+// Asked about another policy, it is that which is judged, unless rules were inert.
+TEST(Reasons, OfAProfiledCallTellWhetherRulesWereActive) {
+  const auto reason_of_row = [](const char* reason) {
+    profile::Row row;
+    row.operation = "allreduce";
+    row.nbytes = 8192;
+    row.ranks = 4;
+    row.nodes = 1;
+    row.algorithm = "tree";
+    row.protocol = "ll";
+    row.reason = reason;
+    JobEvidence evidence;
+    evidence.policy = one_rule();
+    evidence.profiles.emplace_back().traffic.rows.push_back(row);
+    return make_account(evidence).calls.at(0).reason;
+  };
+  for (const char* const active : {"applied", "stepped-aside", "no-match", "unaligned"}) {
+    EXPECT_EQ(reason_of_row(active), "applied") << active;
+  }
+  EXPECT_EQ(reason_of_row("environment"), "environment");
+}
+
 TEST(Reasons, OfAPartOfARankThatIsNotAlignedIsThat) {
   Policy policy = one_rule();
   policy.rules[0].collective = Collective::reducescatter;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "vernier/policy.hpp"
 
@@ -73,6 +74,18 @@ TEST(Digest, ChangesWithEveryDecidingField) {
   }
   std::sort(digests.begin(), digests.end());
   EXPECT_EQ(std::unique(digests.begin(), digests.end()), digests.end());
+}
+
+TEST(Digest, ChangesWithTheAlignment) {
+  std::set<std::string> digests;
+  for (const char* const alignment : {"", "alignment = 16\n", "alignment = 32\n"}) {
+    std::string rule = kFirst;
+    rule.replace(rule.find("allreduce"), 9, "allgather");
+    rule.replace(rule.find("tree"), 4, "ring");
+    rule.replace(rule.find("protocol"), 0, alignment);
+    digests.insert(digest(parsed("schema = 1\n" + rule)));
+  }
+  EXPECT_EQ(digests.size(), 3u);
 }
 
 // SHA-256 of "vernier policy schema 1\n", computed with sha256sum.

@@ -53,8 +53,12 @@ std::vector<Point> held_out_points(const Policy& policy, const std::vector<Judge
       if (covers(rule, point) && is_new(point)) points.push_back(point);
     }
     if (points.size() > before) continue;
-    const Point first{rule.collective,
-                      whole_bytes(rule.collective, rule.min_bytes, ranks, unit_bytes)};
+    Point first{rule.collective, whole_bytes(rule.collective, rule.min_bytes, ranks, unit_bytes)};
+    if (first.nbytes < rule.min_bytes) {
+      const std::uint64_t next =
+          rule.min_bytes + std::uint64_t{unit_bytes} * static_cast<unsigned>(ranks);
+      first.nbytes = whole_bytes(rule.collective, next, ranks, unit_bytes);
+    }
     if (covers(rule, first)) points.push_back(first);
   }
   return points;

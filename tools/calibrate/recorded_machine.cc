@@ -115,20 +115,18 @@ Answer RecordedMachine::measure(const Request& request) {
   std::uniform_real_distribution<double> any;
   std::vector<double> moments(static_cast<std::size_t>(request.pairs));
   for (double& moment : moments) moment = any(random_);
-  const Series* const own = find(request.point, request.mode, "default");
-  const int default_launch = own != nullptr ? launch_of(*own, default_launch_) : default_launch_;
+  // Eager times were taken of what was judged only; elsewhere those of graphs stand in.
+  const Series* own = find(request.point, request.mode, "default");
+  if (own == nullptr) own = find(request.point, Mode::graph, "default");
+  if (own == nullptr) throw std::runtime_error("nothing recorded for " + describe(request.point));
+  const int default_launch = launch_of(*own, default_launch_);
   for (std::size_t i = 0; i < request.arms.size(); ++i) {
     const bool is_default = request.arms[i].is_default();
     std::string name = format_configuration(request.arms[i]);
     if (is_default && i > 0) name = kNullArm;
     if (truth_ == Truth::null) name = "default";
     const Series* series = find(request.point, request.mode, name);
-    // Eager times were taken of what was judged only; elsewhere the default stands in: no verdict.
-    if (series == nullptr) series = find(request.point, request.mode, "default");
-    if (series == nullptr) series = find(request.point, Mode::graph, "default");
-    if (series == nullptr) {
-      throw std::runtime_error("nothing recorded for " + describe(request.point));
-    }
+    if (series == nullptr) series = own;  // no verdict
     auto& pairs = answer.times_us.emplace_back();
     // NCCL's own choice once more is measured once more; so is whatever is nothing else.
     const bool again = i > 0 && (is_default || truth_ == Truth::null);

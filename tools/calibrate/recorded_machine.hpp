@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A machine made of samples that a real one gave. A launch draws one recorded launch, a capture one
+// A machine made of samples that a real one gave. A launch draws one recorded judging launch (at
+// points that it did not judge another, and of ways that were never judged any), a capture one
 // recorded capture, so that what differs from launch to launch and from capture to capture (two
 // levels, at times) differs here too. Half of the pairs are kept back: a result is judged by what
 // those say, which no search has drawn (replay_truth.hpp).

@@ -235,8 +235,8 @@ CallAccount row_of(const profile::Row& from, const Policy* policy) {
   Tuner tuner;
   if (!from.reason.empty()) {
     // Those that are of one call say that the communicator's rules were active.
-    constexpr std::array<std::string_view, 4> kOfACall = {"applied", "stepped-aside", "no-kernel",
-                                                          "no-match"};
+    constexpr std::array<std::string_view, 5> kOfACall = {"applied", "stepped-aside", "no-kernel",
+                                                          "no-match", "unaligned"};
     const bool active = std::find(kOfACall.begin(), kOfACall.end(), from.reason) != kOfACall.end();
     tuner = {Tuner::Who::vernier, active ? "active" : from.reason, ""};
   }

@@ -161,8 +161,7 @@ void judge_rule(const Call& call, Explanation& result) {
   };
   if (rule.alignment) {
     add("alignment", result.reason != Reason::unaligned,
-        fmt::format("the bytes of a rank, {}, have to be a multiple of {}",
-                    call.nbytes / static_cast<std::uint64_t>(call.ranks), *rule.alignment));
+        fmt::format("the bytes of a rank have to be a multiple of {}", *rule.alignment));
   }
   if (result.reason == Reason::unaligned) return;
   if (rule.instead_of) {

@@ -128,12 +128,9 @@ void judge(Row& row, const TunerDecision* decision, Policies& policies) {
   if (decision == nullptr || row.bucket || !find_collective(row.operation)) return;
   const Policy* const policy = decision->digest.empty() ? nullptr : policies.find(decision->digest);
   const Rule* const rule = policy == nullptr ? nullptr : find_rule(*policy, row);
-  if (rule == nullptr) {
-    row.reason = decision->reason == "active" ? "no-match" : decision->reason;
-    return;
-  }
-  if (!rule->is_aligned(*row.nbytes, row.ranks)) {
-    row.reason = decision->reason == "active" ? "unaligned" : decision->reason;
+  if (rule == nullptr || !rule->is_aligned(*row.nbytes, row.ranks)) {
+    const Reason reason = rule == nullptr ? Reason::no_match : Reason::unaligned;
+    row.reason = decision->reason == "active" ? std::string(name_of(reason)) : decision->reason;
     return;
   }
   row.requested =
