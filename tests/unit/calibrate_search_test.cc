@@ -169,9 +169,10 @@ struct Quality {
 };
 
 // Launch 1 raced both ways while everything took half as long as in launch 4, which judged ring/ll
-// alone; launch 5 had no more to say of them.
+// alone; launches 5 and 6 judged another size, in graphs alone.
 TEST(RecordedMachine, GivesAWayItsRatioToNcclsOwnChoiceWhateverLaunchItRanIn) {
   const Point point{Collective::allreduce, 4096};
+  const Point other{Collective::allreduce, 8192};
   const Configuration raced{Choice{Algorithm::ring, Protocol::simple}, 0};
   const Configuration judged{Choice{Algorithm::ring, Protocol::ll}, 0};
   const auto three = [](float us) { return std::vector<std::vector<float>>(3, {us}); };
@@ -192,12 +193,8 @@ TEST(RecordedMachine, GivesAWayItsRatioToNcclsOwnChoiceWhateverLaunchItRanIn) {
        point,
        20,
        {{"default", three(20)}, {format_configuration(judged), three(14)}}},
-      {5,
-       Phase::validate,
-       Mode::graph,
-       {Collective::allreduce, 8192},
-       20,
-       {{"default", three(30)}}},
+      {5, Phase::validate, Mode::graph, other, 20, {{"default", three(30)}}},
+      {6, Phase::validate, Mode::graph, other, 20, {{"default", three(40)}}},
   };
   RecordedMachine machine(recording, 1, RecordedMachine::Truth::as_recorded);
   for (int launch = 0; launch < 20; ++launch) {
@@ -207,6 +204,9 @@ TEST(RecordedMachine, GivesAWayItsRatioToNcclsOwnChoiceWhateverLaunchItRanIn) {
     EXPECT_FLOAT_EQ(answer.times_us[0][0][0], 20) << "what was judged draws from that";
     EXPECT_FLOAT_EQ(answer.times_us[1][0][0], 16);
     EXPECT_FLOAT_EQ(answer.times_us[2][0][0], 14);
+    const auto eager_us =
+        machine.measure({other, {kDefault, judged}, Mode::eager, 1, 20, 1}).times_us;
+    EXPECT_EQ(eager_us[0], eager_us[1]) << "nobody knows: no verdict";
   }
 }
 
