@@ -54,6 +54,15 @@ TEST(HeldOut, OfARuleForAlignedSizesAreAligned) {
   for (const std::uint64_t nbytes : found) EXPECT_EQ(nbytes % 48, 0u) << nbytes;
 }
 
+TEST(HeldOut, OfANarrowRuleIsItsFirstSize) {
+  Policy policy;
+  policy.rules = {rule(4100, 4130)};
+  policy.rules[0].collective = Collective::allgather;
+  policy.rules[0].ranks = 2;
+  policy.rules[0].alignment = 16;
+  EXPECT_EQ(sizes(held_out_points(policy, {}, 2, 2)), std::vector<std::uint64_t>{4128});
+}
+
 TEST(HeldOut, OfARuleForOneSizeIsThatSize) {
   Policy policy;
   policy.rules = {rule(4096, 4096)};
