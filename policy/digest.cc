@@ -21,7 +21,8 @@ std::string rule_line(const Rule& rule) {
                      rule.alignment ? fmt::format(" alignment {}", *rule.alignment) : "");
 }
 
-// docs/policy-format.md describes this text; a change of what old policies have is a change of schema.
+// docs/policy-format.md describes this text; a change of what old policies have is a change of
+// schema.
 std::string canonical_text(const Policy& policy) {
   std::string text = "vernier policy schema 1\n";
   if (policy.gpu) text += fmt::format("gpu {}\n", counted(*policy.gpu));

@@ -43,12 +43,17 @@ TEST(HeldOut, AreTwoSizesInEachRuleThatNobodyHasMeasured) {
   EXPECT_EQ(others.size(), 3u) << "one of them has been measured";
 }
 
+Rule aligned_rule(std::uint64_t min_bytes, std::uint64_t max_bytes, int ranks) {
+  Rule made = rule(min_bytes, max_bytes);
+  made.collective = Collective::allgather;
+  made.ranks = ranks;
+  made.alignment = 16;
+  return made;
+}
+
 TEST(HeldOut, OfARuleForAlignedSizesAreAligned) {
   Policy policy;
-  policy.rules = {rule(1024, 65536)};
-  policy.rules[0].collective = Collective::allgather;
-  policy.rules[0].ranks = 3;
-  policy.rules[0].alignment = 16;
+  policy.rules = {aligned_rule(1024, 65536, 3)};
   const auto found = sizes(held_out_points(policy, {}, 3, 2));
   ASSERT_EQ(found.size(), 2u);
   for (const std::uint64_t nbytes : found) EXPECT_EQ(nbytes % 48, 0u) << nbytes;
@@ -56,10 +61,7 @@ TEST(HeldOut, OfARuleForAlignedSizesAreAligned) {
 
 TEST(HeldOut, OfANarrowRuleIsItsFirstSize) {
   Policy policy;
-  policy.rules = {rule(4100, 4130)};
-  policy.rules[0].collective = Collective::allgather;
-  policy.rules[0].ranks = 2;
-  policy.rules[0].alignment = 16;
+  policy.rules = {aligned_rule(4100, 4130, 2)};
   EXPECT_EQ(sizes(held_out_points(policy, {}, 2, 2)), std::vector<std::uint64_t>{4128});
 }
 
@@ -130,13 +132,9 @@ TEST(Confirmed, WhatLookedSlowIsDecidedByASecondLookAlone) {
 
 // A recording may know such sizes of a policy whose rule held there.
 TEST(TakeOutLosers, ASizeAtWhichARuleDoesNotHoldSaysNothingOfIt) {
-  Rule aligned = rule(1024, 8192);
-  aligned.collective = Collective::allgather;
-  aligned.ranks = 2;
-  aligned.alignment = 16;
   ConfirmedPoint loses{{Collective::allgather, 4096 + 16}, {}, 1};
   loses.graph.ratio = loses.graph.high95 = 0.9;
-  std::vector<Rule> rules{aligned};
+  std::vector<Rule> rules{aligned_rule(1024, 8192, 2)};
   EXPECT_TRUE(take_out_losers(rules, {loses}).empty());
   loses.point.nbytes = 4096 + 32;
   EXPECT_EQ(take_out_losers(rules, {loses}).size(), 1u);

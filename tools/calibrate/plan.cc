@@ -113,8 +113,7 @@ Effort effort_for(Mode mode, double operation_us) {
     return {static_cast<int>(std::clamp(4000.0 / operation_us, 5.0, 50.0)), 1};
   }
   const int operations = static_cast<int>(std::clamp(2500.0 / operation_us, 3.0, 20.0));
-  return {operations,
-          static_cast<int>(std::clamp(6000.0 / (operations * operation_us), 3.0, 7.0))};
+  return {operations, static_cast<int>(std::clamp(6000.0 / (operations * operation_us), 3.0, 7.0))};
 }
 
 Effort glance_for(double operation_us) {
