@@ -131,9 +131,7 @@ void check_rule(TableReader& reader, const Rule& rule, const TomlNode& node) {
                     "allowed: no channels",
                     name_of(rule.choice.algorithm)));
   }
-  const bool in_parts =
-      rule.collective == Collective::allgather || rule.collective == Collective::reducescatter;
-  if (rule.alignment && !in_parts) {
+  if (rule.alignment && !has_parts(rule.collective)) {
     reader.fail(place("alignment"),
                 fmt::format("alignment cannot be used with {}, of which no rank has a part; "
                             "allowed: no alignment",

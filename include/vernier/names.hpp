@@ -22,6 +22,11 @@ enum class Collective : std::uint8_t {
   allreduce = ncclFuncAllReduce,
 };
 
+// Whether each rank has a part of the bytes that NCCL's tuner sees, which are ranks x that.
+constexpr bool has_parts(Collective collective) {
+  return collective == Collective::allgather || collective == Collective::reducescatter;
+}
+
 enum class Algorithm : std::uint8_t {
   tree = NCCL_ALGO_TREE,
   ring = NCCL_ALGO_RING,

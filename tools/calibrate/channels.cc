@@ -20,7 +20,7 @@ std::uint64_t smallest_share(int nccl_version) {
 std::uint64_t traffic_factor(Collective collective, Protocol protocol, const ChannelFacts& facts) {
   std::uint64_t factor = 1;
   if (collective == Collective::allreduce) factor = 2;
-  if (collective == Collective::allgather || collective == Collective::reducescatter) {
+  if (has_parts(collective)) {
     factor = static_cast<std::uint64_t>(facts.ranks);
   }
   return protocol == Protocol::ll && facts.nccl_version >= 22600 ? 4 * factor : factor;
@@ -33,9 +33,7 @@ int used_channels(const Point& point, Protocol protocol, int request, const Chan
   const std::uint64_t factor = traffic_factor(point.collective, protocol, facts);
   const std::uint64_t per_rank =
       whole_bytes(point.collective, point.nbytes, facts.ranks, facts.element_bytes) /
-      (point.collective == Collective::allgather || point.collective == Collective::reducescatter
-           ? static_cast<std::uint64_t>(facts.ranks)
-           : 1);
+      (has_parts(point.collective) ? static_cast<std::uint64_t>(facts.ranks) : 1);
   const auto cap = static_cast<std::uint64_t>(std::min(request, facts.comm_channels));
   const std::uint64_t cell = round_up(ceil_div(share_floor, factor), kCellGrain);
   const std::uint64_t cells = ceil_div(std::max<std::uint64_t>(per_rank, 1), cell);

@@ -49,10 +49,9 @@ std::optional<DataType> find_data_type(std::string_view name) {
 
 std::uint64_t whole_bytes(Collective collective, std::uint64_t nbytes, int ranks,
                           std::uint32_t element_bytes) {
-  const bool per_rank =
-      collective == Collective::allgather || collective == Collective::reducescatter;
   const std::uint64_t unit =
-      element_bytes * (per_rank ? static_cast<std::uint64_t>(ranks) : std::uint64_t{1});
+      element_bytes *
+      (has_parts(collective) ? static_cast<std::uint64_t>(ranks) : std::uint64_t{1});
   return nbytes / unit * unit;
 }
 

@@ -146,9 +146,7 @@ class RuleMaker {
 
   // Whether nothing that was judged says how the run does at sizes that simple does not like.
   [[nodiscard]] bool is_of_aligned_sizes(const Run& run) const {
-    const Collective collective = points_[run.first].point.collective;
-    if (collective != Collective::allgather && collective != Collective::reducescatter)
-      return false;
+    if (!has_parts(points_[run.first].point.collective)) return false;
     if (run.configuration.choice->protocol != Protocol::simple) return false;
     const auto unit_bytes = static_cast<std::uint64_t>(kAlignmentOfSimple * ranks_);
     return std::all_of(&points_[run.first], &points_[run.last] + 1, [&](const JudgedPoint& judged) {

@@ -54,7 +54,7 @@ Decision decide_call(const DecisionTable& table, const Call& call, Choice own) {
 
 std::string call_text(const Call& call) {
   std::string bytes = format_bytes(call.nbytes);
-  if (call.collective == Collective::allgather || call.collective == Collective::reducescatter) {
+  if (has_parts(call.collective)) {
     const auto ranks = static_cast<std::uint64_t>(call.ranks);
     bytes += " over all ranks";
     if (call.nbytes % ranks == 0) {
